@@ -1,0 +1,5 @@
+EAPI=8
+
+ACCT_GROUP_ID=22
+
+inherit acct-group
