@@ -5,15 +5,13 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import unquote
 
-from .process import MirrorError, run, say
-
-T = TypeVar("T")
+from .process import MirrorError, run
 
 
 def codename() -> str:
@@ -58,6 +56,10 @@ class Package:
     description: str
 
 
+class StaleLists(MirrorError):
+    """A package of the lists could not be had: a newer version has replaced it."""
+
+
 class Apt:
     """A private apt state below ``root``: nothing of the machine's own apt is changed."""
 
@@ -93,24 +95,19 @@ class Apt:
     def update(self) -> None:
         """Fetch the package lists."""
         run(["apt-get", *self.options, "-qq", "update"])
-        (self.root / "state/.done").touch()
+        (self.root / "state/.done").write_text(f"{time.time_ns()}")
         self._index = {}
 
-    def with_fresh_lists(self, action: Callable[[], T]) -> T:
-        """``action()``; if it fails, the lists are fetched anew and it is tried once more (packages get replaced)."""
-        if not (self.root / "state/.done").exists():
+    def lists_id(self) -> str:
+        """Names this state of the package lists, which are fetched if there are none."""
+        stamp = self.root / "state/.done"
+        if not stamp.exists():
             self.update()
-            return action()
-        try:
-            return action()
-        except MirrorError as error:
-            say(f"refreshing the package lists ({str(error).splitlines()[0]})")
-            self.update()
-            return action()
+        return stamp.read_text()
 
     def resolve(self, names: Iterable[str]) -> list[str]:
         """``package=version`` of everything that installing ``names`` on a minimal system brings, sorted."""
-        output = run(["apt-get", *self.options, "-qq", "-s", "install", "?essential", *names])
+        output = run(["apt-get", *self.options, "-qq", "-s", "install", "?essential", "apt", *names])
         return sorted(f"{name}={version}" for name, version in re.findall(r"(?m)^Inst (\S+) \((\S+)", output))
 
     def index(self) -> dict[str, Package]:
@@ -141,7 +138,10 @@ class Apt:
         fresh = self.root / "download"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir()
-        run(["apt-get", *self.options, "-q", "download", *(f"{p.name}={p.version}" for p in missing)], cwd=fresh)
+        try:
+            run(["apt-get", *self.options, "-q", "download", *(f"{p.name}={p.version}" for p in missing)], cwd=fresh)
+        except MirrorError as error:
+            raise StaleLists(str(error)) from error
         for package in missing:
             # apt writes an epoch into the file name (as %3a), the pool does not
             got = next(f for f in fresh.iterdir() if unquote(f.name).startswith(f"{package.name}_{package.version}_"))

@@ -9,14 +9,13 @@ import json
 import os
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from . import portage, publish, suite
-from .apt import Apt
-from .dpkg import parse_status
-from .ebuilds import DebEbuild, plan_debs
-from .names import gentoo_name
-from .process import MirrorError, run, say
+from .apt import Apt, StaleLists
+from .plan import make_plan, read_plan
+from .process import MirrorError, say
 from .rootfs import make_rootfs
 from .sign import Signer
 from .snapshot import make_snapshot
@@ -35,36 +34,49 @@ def code(*modules: str) -> str:
 
 def make(mirror: Path) -> None:
     """Make the mirror below ``mirror``; its intermediate results lie in ``mirror/.build``."""
+    apt = Apt(mirror / ".build/apt")
+    try:
+        _make(mirror, apt)
+    except StaleLists as error:
+        say(f"refreshing the package lists: {str(error).splitlines()[0]}")
+        apt.update()
+        _make(mirror, apt)
+
+
+def _make(mirror: Path, apt: Apt) -> None:
     tables = Tables.load(HERE)
     store = Store(mirror / ".build")
     now = int(time.time())
-    apt = Apt(mirror / ".build/apt")
-    resolved = apt.with_fresh_lists(lambda: apt.resolve(tables.seed))
+    texts = digest(*sorted(HERE.glob("*.txt")))
 
-    rootfs_key = digest("\n".join(resolved), code("rootfs", "apt"))
+    def plan_step(folder: Path) -> None:
+        plan = make_plan(apt, tables)
+        (folder / "plan.json").write_text(json.dumps(asdict(plan), indent=1))
+
+    plan_folder = store.get("plan", digest(apt.lists_id(), texts, code("plan", "apt", "names")), plan_step)
+    plan = read_plan(json.loads((plan_folder / "plan.json").read_text()))
+
+    rootfs_key = digest("\n".join(plan.seed), code("rootfs", "apt"))
     rootfs = store.get("rootfs", rootfs_key, lambda f: make_rootfs(apt, tables.seed, f / "rootfs.tar"))
     portage_key = digest(code("portage"))
     portage_dir = store.get("portage", portage_key, portage.make_portage)
-    names = digest(HERE / "names.txt", HERE / "drop.txt")
-    stage3_key = digest(rootfs_key, portage_key, names, code("stage3", "vardb", "dpkg", "ownership", "names"))
+    naming = digest(HERE / "names.txt", HERE / "drop.txt")
+    stage3_key = digest(rootfs_key, portage_key, naming, code("stage3", "vardb", "dpkg", "ownership", "names"))
 
     def stage3_step(folder: Path) -> None:
         make_stage3(rootfs / "rootfs.tar", portage_dir / "image", tables, folder, now=now)
-        _write_seeded(folder, rootfs, tables)
         (folder / "time").write_text(str(now))
 
     stage3 = store.get("stage3", stage3_key, stage3_step)
-    seeded = json.loads((stage3 / "seeded.json").read_text())
 
-    planned: list[DebEbuild] = plan_debs(apt, tables, seeded)
-    debs = "\n".join(f"{p.name}={p.version}" for entry in planned for p in entry.debs)
+    debs = "\n".join(f"{p.name}={p.version}" for entry in plan.debs for p in entry.debs)
     static = [HERE / name for name in ("tree", "deb", "toy", "debs.txt", "wheels.txt")]
-    snapshot_key = digest(stage3_key, debs, *static, code("snapshot", "ebuilds"))
+    snapshot_key = digest(stage3_key, debs, *static, code("snapshot", "ebuilds", "plan"))
 
     def snapshot_step(folder: Path) -> None:
-        make_snapshot(HERE, tables, apt, planned, stage3, portage_dir, folder, now=now)
+        make_snapshot(HERE, tables, apt, plan.debs, stage3, portage_dir, folder, now=now)
 
-    snapshot = store.get("snapshot", snapshot_key, lambda folder: apt.with_fresh_lists(lambda: snapshot_step(folder)))
+    snapshot = store.get("snapshot", snapshot_key, snapshot_step)
 
     tools = store.get("suite-tools", digest("\n".join(suite.BUILD_TOOLS)), suite.make_venv)
     suite_key = digest(suite.source_key(REPO), code("suite"))
@@ -73,13 +85,6 @@ def make(mirror: Path) -> None:
 
     state = {"stage3": stage3_key, "snapshot": snapshot_key, "suite": suite_key, "code": code("publish", "sign")}
     _publish(mirror, stage3, snapshot, packages, state)
-
-
-def _write_seeded(folder: Path, rootfs: Path, tables: Tables) -> None:
-    """Which Debian packages the stage3 holds, under which names: dependencies on them become those names."""
-    output = run(["tar", "-xOf", rootfs / "rootfs.tar", "./var/lib/dpkg/status"])
-    names = {deb: gentoo_name(deb, tables.names) for deb in parse_status(output)}
-    (folder / "seeded.json").write_text(json.dumps(names, indent=1, sort_keys=True))
 
 
 def _publish(mirror: Path, stage3: Path, snapshot: Path, packages: Path, state: dict[str, str]) -> None:

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 from .apt import Apt
-from .ebuilds import DebEbuild, manifest, write_debs, write_wheels
+from .ebuilds import manifest, write_debs, write_wheels
+from .plan import DebEbuild
 from .process import run
 from .store import digest
 from .tables import Tables

@@ -68,6 +68,9 @@ def _install_portage(root: Path, image: Path) -> None:
 def _become_gentoo(root: Path) -> None:
     """Remove what is this machine's or Debian's policy; name the distribution as Portage's tools expect it."""
     (root / "usr/lib/os-release").write_text(_OS_RELEASE)
+    (root / "etc/issue").write_text("\nThis is \\n.\\O (\\s \\m \\r) \\t\n\n")
+    (root / "etc/issue.net").unlink(missing_ok=True)
+    (root / "usr/bin/gtar").symlink_to("tar")  # the name that Portage calls GNU tar by
     for name in ("etc/resolv.conf", "etc/hostname", "etc/machine-id"):
         (root / name).unlink(missing_ok=True)
     for path in list((root / "etc/systemd/system").iterdir()):

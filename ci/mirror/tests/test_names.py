@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: MIT
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from genpack_mirror.names import gentoo_name, package_name, package_version
 
 
