@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""The only module that starts programs: argument lists, closed standard input, environment stated."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .errors import ProgsError
+
+
+@dataclass(frozen=True)
+class Account:
+    """Whom a program runs as."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+
+
+def run(argv: Sequence[str], *, env: Mapping[str, str], account: Account | None = None) -> int:
+    """Run a program in the working folder / with its output passed through; return its status (128+N: signal N).
+
+    Raises ProgsError if it cannot be started at all.
+    """
+    try:
+        status = subprocess.run(
+            list(argv), stdin=subprocess.DEVNULL, cwd="/", env=dict(env), check=False,
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=account.groups if account else None,
+        ).returncode
+    except OSError as e:
+        raise ProgsError(f"cannot start {argv[0]}: {e.strerror}", tip=_tip(e)) from e
+    return 128 - status if status < 0 else status
+
+
+def output(argv: Sequence[str], *, needed_to: str) -> tuple[int, str]:
+    """Run a program in the C locale and return its status and what it wrote on stdout."""
+    try:
+        done = subprocess.run(list(argv), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+                              env={**os.environ, "LC_ALL": "C"})
+    except OSError as e:
+        raise ProgsError(f"cannot start {argv[0]}, which is needed to {needed_to}: {e.strerror}") from e
+    return done.returncode, done.stdout
+
+
+def explain(status: int) -> str:
+    """Say in words how a program ended, from the status that run() returned."""
+    if status > 128:
+        try:
+            return f"was killed by {signal.Signals(status - 128).name}"
+        except ValueError:
+            pass
+    return f"exited with status {status}"
+
+
+def _tip(e: OSError) -> str | None:
+    if isinstance(e, FileNotFoundError):
+        return "the interpreter on its first line is not installed"
+    if e.errno == 8:  # ENOEXEC
+        return "its first line names no interpreter (#!)"
+    return None

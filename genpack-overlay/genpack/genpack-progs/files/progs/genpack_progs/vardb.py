@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""Portage's view of what is installed: the only module that imports its API."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .deps import Node
+from .errors import ProgsError
+from .metadata import Package
+
+MARKER = "genpack-ignore"
+
+
+def use_root(root: Path) -> None:
+    """Let Portage work on the tree below `root`. To be called before the first VarDb."""
+    os.environ["ROOT"] = os.environ["PORTAGE_CONFIGROOT"] = str(root)
+
+
+class VarDb:
+    """The database of installed packages and the package sets of the configured root."""
+
+    def __init__(self) -> None:
+        try:
+            import portage
+        except ImportError as e:
+            raise ProgsError(f"Portage's Python API is missing: {e}", tip="run this in the lower layer") from e
+        self._portage: Any = portage
+        self._trees: Any = portage.db[portage.root]
+        self._db: Any = self._trees["vartree"].dbapi
+        # A build reads; a cache file written here would end up in the image's upper layer.
+        self._db._flush_cache_enabled = False
+        self._found: dict[str, str | None] = {}
+
+    def set_atoms(self, name: str, *, required: bool = True) -> list[str]:
+        """Atoms of a package set, sorted; an unknown set is an error, or empty if it is not required."""
+        from portage._sets import load_default_config
+        from portage.exception import PackageSetNotFound
+
+        config = load_default_config(self._portage.settings, self._trees)
+        try:
+            return sorted(str(atom) for atom in config.getSetAtoms(name))
+        except PackageSetNotFound as e:
+            if not required:
+                return []
+            raise ProgsError(f"there is no package set @{name}") from e
+
+    def find(self, atom: str) -> str | None:
+        if atom not in self._found:
+            from portage.dep import Atom
+
+            match = self._db.match(Atom(atom, allow_repo=True, allow_wildcard=False))
+            self._found[atom] = str(match[-1]) if match else None
+        return self._found[atom]
+
+    def provided(self, atom: str) -> bool:
+        from portage.dep import Atom, match_from_list
+
+        parsed = Atom(atom, allow_repo=True)
+        candidates = self._portage.settings.pprovideddict.get(parsed.cp, ())
+        return bool(match_from_list(parsed, list(candidates)))
+
+    def versions(self, atom: str) -> Sequence[str]:
+        from portage.dep import Atom
+
+        return [str(cpv) for cpv in self._db.cp_list(Atom(atom, allow_repo=True).cp)]
+
+    def ignored(self, cpv: str) -> bool:
+        return MARKER in self._aux(cpv, "INHERITED")[0].split()
+
+    def dependencies(self, cpv: str) -> Node:
+        from portage.dep import Atom, use_reduce
+
+        use, eapi, *depends = self._aux(cpv, "USE", "EAPI", "RDEPEND", "PDEPEND")
+        flags = use.split()
+        try:
+            tree = use_reduce(" ".join(depends), uselist=flags, opconvert=True, token_class=Atom, eapi=eapi)
+        except self._portage.exception.InvalidDependString as e:
+            raise ProgsError(f"the dependencies of {cpv} in the package database are broken: {e}") from e
+        return _plain(tree, flags)
+
+    def package(self, cpv: str) -> Package:
+        """What /.genpack/packages says of a package; USE is what is both enabled and declared by it."""
+        slot, description, homepage, licence, use, iuse = self._aux(
+            cpv, "SLOT", "DESCRIPTION", "HOMEPAGE", "LICENSE", "USE", "IUSE")
+        declared = {flag.lstrip("+-") for flag in iuse.split()}
+        return Package(
+            name=cpv, slot=slot, description=description, homepage=homepage, license=licence,
+            use=" ".join(sorted(declared.intersection(use.split()))),
+        )
+
+    def contents(self, cpv: str) -> list[str]:
+        """Absolute paths (seen from the root) that a package owns, as it recorded them."""
+        prefix = str(self._portage.settings["ROOT"]).rstrip("/")
+        return [path[len(prefix):] for path in self._db._dblink(cpv).getcontents()]
+
+    def _aux(self, cpv: str, *keys: str) -> list[str]:
+        return [str(value) for value in self._db.aux_get(cpv, list(keys))]
+
+
+def _plain(node: Any, flags: list[str]) -> Node:
+    """Portage's structure with its atoms as strings, USE conditionals in atoms evaluated."""
+    if isinstance(node, list):
+        return [_plain(child, flags) for child in node]
+    if getattr(node, "use", None) is not None and node.use.conditional:
+        node = node.evaluate_conditionals(flags)
+    return str(node)

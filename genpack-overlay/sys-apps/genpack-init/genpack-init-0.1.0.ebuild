@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+
+EAPI=8
+
+DISTUTILS_EXT=1
+DISTUTILS_SINGLE_IMPL=1
+DISTUTILS_USE_PEP517=scikit-build-core
+PYTHON_COMPAT=( python3_{11..14} )
+inherit distutils-r1
+
+# A version X.Y.Z_pN is built from a source tree: N tells one state of the tree from the next.
+MY_PV=${PV%_p*}
+
+DESCRIPTION="PID 1 of genpack images: applies system.ini, then starts init"
+HOMEPAGE="https://genpack.invalid/"
+SRC_URI="https://genpack.invalid/dist/${PN//-/_}-${PV}.tar.gz"
+S="${WORKDIR}/${PN//-/_}-${MY_PV}"
+
+LICENSE="MIT"
+SLOT="0"
+KEYWORDS="amd64"
+
+RDEPEND="
+	sys-apps/kmod
+"
+DEPEND="
+	$(python_gen_cond_dep '
+		dev-python/pybind11[${PYTHON_USEDEP}]
+	')
+"
+BDEPEND="
+	$(python_gen_cond_dep '
+		dev-python/pybind11[${PYTHON_USEDEP}]
+	')
+"
