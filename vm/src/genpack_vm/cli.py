@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""The command `vm`: flags in, exit status out. The only place that exits."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import click
+import typer
+import typer.core
+
+from genpack_vm import __version__, log
+from genpack_vm.commands import list as list_command
+from genpack_vm.commands import run, ssh, stop, wait
+from genpack_vm.errors import InterruptError, VmError
+
+#: Options after the VM's name belong to the command that runs in it.
+_PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+_PASSING = ("ssh",)  # commands whose own failure is 125, because other statuses are the guest's
+_OWN_FAILURE = 125
+
+app = typer.Typer(
+    help="Run and manage genpack images in QEMU.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run.command)
+app.command("stop", no_args_is_help=True)(stop.command)
+app.command("list")(list_command.command)
+app.command("ssh", context_settings=_PASS_ON, no_args_is_help=True)(ssh.command)
+app.command("wait", no_args_is_help=True)(wait.command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"vm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Run and manage genpack images in QEMU."""
+
+
+def split_qemu_args(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """`run ... -- QEMU ARGS`: (what is ours, what is QEMU's). Other commands keep their `--`."""
+    if argv and argv[0] == "run" and "--" in argv:
+        at = list(argv).index("--")
+        return list(argv[:at]), list(argv[at + 1 :])
+    return list(argv), []
+
+
+def _on_sigterm(signum: int, frame: FrameType | None) -> NoReturn:
+    raise InterruptError(signum, "ended by SIGTERM")
+
+
+def execute(argv: Sequence[str]) -> int:
+    """Run one command line; the exit status. Expected errors become one line on stderr."""
+    # typer imports all of rich for the words "[default: ...]" of a help text, 0.1 s, and escapes their brackets.
+    typer.core.HAS_RICH = False
+    ours, extra = split_qemu_args(argv)
+    try:
+        result = typer.main.get_command(app).main(ours, prog_name="vm", obj=extra, standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except click.ClickException as e:
+        if type(e).__name__ == "NoArgsIsHelpError":  # its class exists since click 8.2
+            print(e.format_message(), file=sys.stderr)
+            return e.exit_code
+        context = getattr(e, "ctx", None)
+        log.error(e.format_message(), f"{context.command_path} --help" if context is not None else None)
+        return e.exit_code
+    except click.exceptions.Abort:
+        return 130
+    except VmError as e:
+        log.error(str(e), e.tip)
+        passing = bool(argv) and argv[0] in _PASSING
+        return _OWN_FAILURE if passing and e.status in (1, 2) else e.status
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stdout = None  # nobody reads; Python would complain once more at its end
+        return 1
+
+
+def main() -> NoReturn:
+    """Entry point of the program."""
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    sys.exit(execute(sys.argv[1:]))

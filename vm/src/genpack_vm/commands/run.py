@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""`vm run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+FILE = {"metavar": "FILE"}
+
+
+def command(
+    context: typer.Context,
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="SquashFS image to boot.")],
+    name: Annotated[str | None, typer.Option("--name", "-n", help="Name of the VM [the image's artifact].")] = None,
+    memory: Annotated[int, typer.Option("--memory", "-m", metavar="MIB", help="Memory in MiB.")] = 2048,
+    cpu: Annotated[int, typer.Option("--cpu", "-c", metavar="N", help="Number of CPUs.")] = 1,
+    cpu_model: Annotated[str | None, typer.Option(metavar="MODEL", help="QEMU CPU model.")] = None,
+    kvm: Annotated[bool | None, typer.Option("--kvm/--no-kvm", help="Insist on KVM, or on TCG.")] = None,
+    data_file: Annotated[Path | None, typer.Option("--data-file", "-d", **FILE, help="Data disk (/dev/vdb).")] = None,
+    volatile_data: Annotated[
+        bool, typer.Option("--volatile-data", help="Drop what is written to the data disk.")
+    ] = False,
+    swap: Annotated[Path | None, typer.Option(**FILE, help="Swap disk (/dev/vdc).")] = None,
+    hostfwd: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[tcp|udp:][ADDR:]PORT-[ADDR:]PORT", help="Forward a port of the host; repeatable."),
+    ] = None,
+    no_ssh_forward: Annotated[bool, typer.Option("--no-ssh-forward", help="Do not forward a port to SSH.")] = False,
+    append: Annotated[str | None, typer.Option(metavar="ARGS", help="More kernel command line.")] = None,
+    system_ini: Annotated[Path | None, typer.Option(**FILE, help="system.ini for the guest (opt/system.ini).")] = None,
+    application_ini: Annotated[Path | None, typer.Option(**FILE, help="The same for opt/application.ini.")] = None,
+    fw_cfg: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE|NAME=@FILE", help="fw_cfg entry opt/NAME; repeatable.")
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Run in the background; print the VM's name.")] = False,
+    timeout: Annotated[float | None, typer.Option(metavar="S", help="End QEMU after S seconds; status 124.")] = None,
+    console_log: Annotated[Path | None, typer.Option(**FILE, help="Write the whole console to FILE.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the QEMU command line only.")] = False,
+) -> None:
+    """Boot an image in QEMU, its console on this terminal (Ctrl-] asks for power-down; twice ends QEMU).
+
+    What follows `--` is added to QEMU's command line.
+    """
+    from genpack_vm import launch
+    from genpack_vm.config import RunOptions
+
+    launch.run(
+        RunOptions(
+            image=image,
+            name=name,
+            memory=memory,
+            cpus=cpu,
+            cpu_model=cpu_model,
+            data_file=data_file,
+            volatile_data=volatile_data,
+            swap=swap,
+            hostfwd=tuple(hostfwd or ()),
+            ssh_forward=not no_ssh_forward,
+            append=append,
+            kvm=kvm,
+            system_ini=system_ini,
+            application_ini=application_ini,
+            fw_cfg=tuple(fw_cfg or ()),
+            detach=detach,
+            timeout=timeout,
+            console_log=console_log,
+            dry_run=dry_run,
+            qemu_args=tuple(context.obj or ()),
+        )
+    )

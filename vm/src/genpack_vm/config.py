@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+"""The model, frozen data only: what the user asked for (`RunOptions`), and the plan of one QEMU (`MachineSpec`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from genpack_vm.accel import Accel
+from genpack_vm.arch import Arch
+from genpack_vm.fwcfg import Item
+from genpack_vm.net import Forward
+from genpack_vm.rundir import Files
+
+DEFAULT_MEMORY = 2048  # MiB
+MIN_MEMORY = 64  # MiB
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The options of `vm run`, as given; times in seconds, memory in MiB."""
+
+    image: Path
+    name: str | None = None
+    memory: int = DEFAULT_MEMORY
+    cpus: int = 1
+    cpu_model: str | None = None
+    data_file: Path | None = None
+    volatile_data: bool = False
+    swap: Path | None = None
+    hostfwd: tuple[str, ...] = ()
+    ssh_forward: bool = True
+    append: str | None = None
+    kvm: bool | None = None
+    system_ini: Path | None = None
+    application_ini: Path | None = None
+    fw_cfg: tuple[str, ...] = ()
+    detach: bool = False
+    timeout: float | None = None
+    console_log: Path | None = None
+    dry_run: bool = False
+    qemu_args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A virtio disk. `path` None: an empty read-only one of 4 KiB that keeps the place."""
+
+    label: str
+    path: Path | None
+    read_only: bool = False
+    volatile: bool = False
+    direct: bool = False
+
+    @property
+    def format(self) -> str:
+        """By the file's name only: a guest could write another format's header into its raw disk."""
+        return "qcow2" if self.path is not None and self.path.suffix == ".qcow2" else "raw"
+
+
+@dataclass(frozen=True)
+class MachineSpec:
+    """Everything that the QEMU command line depends on."""
+
+    name: str
+    arch: Arch
+    accel: Accel
+    cpu_model: str
+    memory: int
+    cpus: int
+    kernel_fd: int
+    initramfs_fd: int | None
+    command_line: str
+    disks: tuple[Disk, ...]
+    forwards: tuple[Forward, ...]
+    mac: str
+    cid: int | None
+    fw_cfg: tuple[Item, ...]
+    files: Files
+    console_log: Path | None
+    extra: tuple[str, ...]

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""The QEMU command line of a MachineSpec. A pure function: nothing is looked up or opened here."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from genpack_vm.accel import Accel
+from genpack_vm.arch import Arch
+from genpack_vm.config import Disk, MachineSpec
+from genpack_vm.fwcfg import Item
+
+DUMMY_BYTES = 4096
+
+
+def quoted(value: str | Path) -> str:
+    """A value inside QEMU's comma-separated options: a comma is doubled."""
+    return os.fspath(value).replace(",", ",,")
+
+
+def cpu_model(arch: Arch, accel: Accel) -> str:
+    """Under TCG, Nehalem boots an x86 guest 1.4 times faster than max: no crypto or KVM modules are loaded for it."""
+    if accel is Accel.KVM:
+        return "host"
+    return "Nehalem" if arch.is_x86 else "max"
+
+
+def command_line(name: str, arch: Arch, accel: Accel, append: str | None) -> str:
+    """The guest kernel's command line for an image on /dev/vda."""
+    console = "ttyAMA0" if arch is Arch.AARCH64 else "ttyS0,115200n8r"
+    words = ["root=/dev/vda", "ro", "net.ifnames=0", "systemd.firstboot=0", f"systemd.hostname={name}"]
+    words.append(f"console={console}")
+    if accel is Accel.TCG:
+        words.append("mitigations=off")  # they cost much and protect nobody in an emulated CPU
+    return " ".join([*words, append] if append else words)
+
+
+def _machine(spec: MachineSpec) -> list[str]:
+    return [
+        *("-name", spec.name),
+        *("-nodefaults", "-no-user-config"),
+        *("-display", "none"),
+        *("-machine", ("q35" if spec.arch.is_x86 else "virt") + ",memory-backend=mem"),
+        *("-object", f"memory-backend-memfd,id=mem,size={spec.memory}M,share=on"),
+        *("-m", f"{spec.memory}M"),
+        *("-accel", "kvm" if spec.accel is Accel.KVM else "tcg,thread=multi"),
+        *("-cpu", spec.cpu_model),
+        *("-smp", str(spec.cpus)),
+    ]
+
+
+def _boot(spec: MachineSpec) -> list[str]:
+    args = ["-kernel", f"/proc/self/fd/{spec.kernel_fd}"]
+    if spec.initramfs_fd is not None:
+        args += ["-initrd", f"/proc/self/fd/{spec.initramfs_fd}"]
+    return [*args, "-append", spec.command_line]
+
+
+def _disk(disk: Disk) -> list[str]:
+    drive = f"if=none,id={disk.label}"
+    if disk.path is None:
+        # No serial: the guest finds data and swap by theirs, and must not find this.
+        drive += f",format=raw,file.driver=null-co,file.size={DUMMY_BYTES},file.read-zeroes=on,readonly=on"
+        return ["-drive", drive, "-device", f"virtio-blk-pci,drive={disk.label}"]
+    drive += f",format={disk.format},file={quoted(disk.path)}"
+    drive += ",readonly=on" if disk.read_only else ""
+    drive += ",snapshot=on" if disk.volatile else ""
+    drive += ",cache=none,aio=native" if disk.direct else ""
+    return ["-drive", drive, "-device", f"virtio-blk-pci,drive={disk.label},serial={disk.label}"]
+
+
+def _network(spec: MachineSpec) -> list[str]:
+    forwards = "".join(f",hostfwd={f.rule}" for f in spec.forwards)
+    return ["-netdev", f"user,id=net0{forwards}", "-device", f"virtio-net-pci,netdev=net0,mac={spec.mac}"]
+
+
+def _socket(name: str, path: Path) -> list[str]:
+    return ["-chardev", f"socket,id={name},path={quoted(path)},server=on,wait=off"]
+
+
+def _sockets(spec: MachineSpec, qmp_fd: int) -> list[str]:
+    console = _socket("console", spec.files.console)
+    if spec.console_log is not None:
+        console[1] += f",logfile={quoted(spec.console_log)},logappend=off"
+    return [
+        *console,
+        *("-serial", "chardev:console"),
+        # A connection of the owner's own: whoever holds qmp.sock cannot keep it from ending QEMU.
+        *("-chardev", f"socket,id=owner,fd={qmp_fd}"),
+        *("-mon", "chardev=owner,mode=control"),
+        *_socket("qmp", spec.files.qmp),
+        *("-mon", "chardev=qmp,mode=control"),
+        *_socket("monitor", spec.files.monitor),
+        *("-mon", "chardev=monitor,mode=readline"),
+        *("-device", "virtio-serial-pci"),
+        *_socket("qga", spec.files.qga),
+        *("-device", "virtserialport,chardev=qga,name=org.qemu.guest_agent.0"),
+    ]
+
+
+def _devices(spec: MachineSpec) -> list[str]:
+    args = ["-device", "virtio-rng-pci", "-device", "qemu-xhci", "-device", "usb-kbd", "-device", "usb-tablet"]
+    if spec.cid is not None:
+        args += ["-device", f"vhost-vsock-pci,guest-cid={spec.cid}"]
+    return args
+
+
+def _fw_cfg(item: Item) -> list[str]:
+    source = f"file={quoted(item.file)}" if item.file is not None else f"string={quoted(item.value or '')}"
+    return ["-fw_cfg", f"name={quoted(item.name)},{source}"]
+
+
+def build(spec: MachineSpec, qmp_fd: int) -> list[str]:
+    """The whole argv. `qmp_fd` is the owner's end of a socket pair that QEMU inherits."""
+    argv = [spec.arch.qemu, *_machine(spec), *_boot(spec)]
+    for disk in spec.disks:
+        argv += _disk(disk)
+    argv += _network(spec) + _sockets(spec, qmp_fd) + _devices(spec)
+    for item in spec.fw_cfg:
+        argv += _fw_cfg(item)
+    return [*argv, *spec.extra]

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: MIT
+"""The command line: bad input ends in one clear line, help is quick and complete, the man page says the same."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import guest
+import pytest
+import typer
+from conftest import Vm
+from genpack_vm import __version__, cli
+
+MAN = Path(__file__).resolve().parents[1] / "man" / "vm.1"
+
+
+def lines(text: str) -> list[str]:
+    return [line for line in text.splitlines() if "emulating the CPU" not in line and not line.startswith("tip: ")]
+
+
+def check(done: tuple[int, str, str], root: Path, message: str, status: int) -> None:
+    """One error line, the status, and nothing left behind."""
+    found, out, err = done
+    assert found == status, err
+    assert out == ""
+    (line,) = lines(err)
+    assert line.startswith("vm: error: ")
+    assert re.search(message, line), line
+    assert [p for p in root.iterdir() if p.name != ".lock"] == []
+
+
+@pytest.fixture
+def bad(run_root: Path, home: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., None]:
+    """Run a command line that fails before any program is started, in this process."""
+
+    def run(arguments: list[str | Path], message: str, status: int = 2) -> None:
+        found = cli.execute([str(a) for a in arguments])
+        check((found, *capfd.readouterr()), run_root, message, status)
+
+    return run
+
+
+@pytest.fixture
+def bad_process(vm: Vm) -> Callable[..., None]:
+    """The same in a process of its own."""
+
+    def run(arguments: list[str | Path], message: str, status: int) -> None:
+        done = vm(*arguments)
+        check((done.returncode, done.stdout, done.stderr), vm.root, message, status)
+
+    return run
+
+
+def test_images(bad: Callable[..., None], tmp_path: Path, stub_image: Path, make_image: Callable[..., Path]) -> None:
+    truncated = tmp_path / "cut.squashfs"
+    truncated.write_bytes(make_image({"boot/kernel": guest.kernel(), "x": bytes(range(256)) * 999}).read_bytes()[:900])
+    text = tmp_path / "text"
+    text.write_text("hello")
+    bad(["run", tmp_path / "none"], "cannot open the image .*none: No such file")
+    bad(["run", tmp_path], "is a folder, not a SquashFS image")
+    bad(["run", text], f"{text}: not a SquashFS image")
+    bad(["run", truncated], f"{truncated}: the SquashFS is truncated")
+    bad(["run", make_image({"etc/x": b""})], "the image has no kernel")
+    bad(["run", make_image({"boot/kernel": b"hello"})], "/boot/kernel is not a Linux kernel .* but ")
+
+
+def test_files(bad: Callable[..., None], tmp_path: Path, stub_image: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.touch()
+    bad(["run", "-d", tmp_path / "none", stub_image], "--data-file: there is no ")
+    bad(["run", "-d", tmp_path, stub_image], "--data-file: cannot read and write .*: Is a directory")
+    bad(["run", "-d", empty, stub_image], "--data-file: .* is empty")
+    bad(["run", "-d", "/dev/null", stub_image], "neither a file nor a block device")
+    bad(["run", "--swap", tmp_path / "none", stub_image], "--swap: there is no ")
+    bad(["run", "--volatile-data", stub_image], "--volatile-data needs --data-file")
+    bad(["run", "--system-ini", tmp_path / "none", stub_image], "--system-ini: cannot read .*: No such file")
+    bad(["run", "--application-ini", empty, stub_image], "--application-ini: .* is empty")
+    bad(["run", "--console-log", tmp_path / "no" / "log", stub_image], "--console-log: cannot write .*: there is no")
+    bad(["run", "--console-log", tmp_path, stub_image], "--console-log: cannot write .*: it is a folder")
+    full = tmp_path / "full"
+    full.write_bytes(b"x")
+    bad(["run", "-d", full, "--swap", full, stub_image], "the same file is given for two disks")
+
+
+def test_values(bad: Callable[..., None], stub_image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad(["run", "-n", "a/b", stub_image], "'a/b' is not a VM name")
+    bad(["run", "-m", "1", stub_image], "--memory 1: at least 64 MiB")
+    bad(["run", "-c", "0", stub_image], "--cpu 0: at least 1")
+    bad(["run", "--timeout", "0", stub_image], "--timeout 0: it must be more than 0")
+    bad(["run", "--hostfwd", "x", stub_image], "--hostfwd 'x'")
+    bad(["run", "--fw-cfg", "x", stub_image], "--fw-cfg 'x'")
+    bad(["run", "--append", "x" * 2000, stub_image], "--append makes a kernel command line of more than 2047 bytes")
+    bad(["run", "--nmae", "x", stub_image], "No such option:? '?--nmae")
+    bad(["run"], "Missing argument 'IMAGE'")
+    bad(["wait", "--timeout", "0", "x"], "--timeout 0: it must be more")
+    bad(["wait", "a/b"], "is not a VM name")
+    bad(["stop", "--wait-timeout", "0", "x"], "--wait-timeout 0")
+    bad(["wait", "--for", "x", "y"], "Invalid value for '--for'")
+    bad(["lst"], "No such command 'lst'")
+    monkeypatch.setenv("VM_ACCEL", "xen")
+    bad(["run", stub_image], "VM_ACCEL is 'xen'")
+
+
+@pytest.mark.qemu
+def test_qemu_says_no(bad_process: Callable[..., None], stub_image: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    model = ["run", "--cpu-model", "none", stub_image]
+    bad_process(model, "QEMU of stub ended with status 1: unable to find CPU model", 1)
+    bad_process(["run", "--console-log", log, stub_image, "--", "-none"], "-none: invalid option", 1)
+    detached = ["run", "--detach", "--console-log", log, stub_image, "--", "-device", "none"]
+    bad_process(detached, "'none' is not a valid device", 1)
+    assert not log.exists()
+
+
+def test_port_in_use(bad: Callable[..., None], stub_image: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        message = f"cannot forward tcp port {port} on 127.0.0.1: Address already in use"
+        bad(["run", "--hostfwd", f"{port}-80", stub_image], message, 1)
+
+
+def test_missing_qemu(bad: Callable[..., None], stub_image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    bad(["run", stub_image], "qemu-system-x86_64 is required to run x86_64 images, and was not found", 1)
+
+
+def test_kvm_that_cannot_be(bad: Callable[..., None], stub_image: Path, make_image: Callable[..., Path]) -> None:
+    arm = bytearray(128)
+    arm[56:60] = b"ARM\x64"
+    image = make_image({"boot/kernel": bytes(arm), "boot/initramfs": b"x"})
+    done_message = "(KVM cannot be used|qemu-system-aarch64 is required)"
+    bad(["run", "--kvm", image], done_message, 1)
+
+
+def test_ssh_own_failure_is_125(bad: Callable[..., None]) -> None:
+    bad(["ssh", "none", "ls", "-l"], "no VM named 'none' is running", 125)
+    bad(["ssh", "a/b"], "is not a VM name", 125)
+
+
+def test_broken_run_root(vm: Vm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VM_RUN_ROOT", "/dev/null/x")
+    done = vm("list")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert vm("stop", "x").returncode == 1
+
+
+@pytest.mark.spawn
+def test_start_loads_nothing_heavy() -> None:
+    """What a command needs is imported by that command: help and completion must be quick."""
+    heavy = {"asyncio", "ctypes", "json", "qemu", "rich", "zstandard", "magic"}
+    code = "import sys; from genpack_vm import cli; cli.execute(['run', '--help']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert heavy & set(done.stdout.split()) == set()
+
+
+@pytest.mark.parametrize("command", ["run", "stop", "list", "ssh", "wait"])
+def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.execute([command, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert f"Usage: vm {command}" in out
+    assert "\\[" not in out
+    assert cli.execute([command, "-h"]) == 0
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.execute(["--version"]) == 0
+    assert capsys.readouterr().out == f"vm {__version__}\n"
+
+
+def test_no_arguments_show_help(vm: Vm) -> None:
+    done = vm()
+    assert done.returncode == 2
+    assert "Usage: vm" in done.stdout + done.stderr
+
+
+def test_qemu_args_are_split_for_run_only() -> None:
+    assert cli.split_qemu_args(["run", "i", "--", "-s", "--", "x"]) == (["run", "i"], ["-s", "--", "x"])
+    assert cli.split_qemu_args(["run", "i"]) == (["run", "i"], [])
+    assert cli.split_qemu_args(["ssh", "a", "--", "ls"]) == (["ssh", "a", "--", "ls"], [])
+
+
+def test_man_page_has_every_option_and_no_other() -> None:
+    root = typer.main.get_command(cli.app)
+    wanted: set[str] = {"--version", "--help", "-h"}
+    for name, command in root.commands.items():  # type: ignore[attr-defined]  # the root is a group
+        assert f"vm {name}" in MAN.read_text().replace("\\-", "-").replace("\\fB", "").replace("\\fR", ""), name
+        for parameter in command.params:
+            wanted |= {o for o in (*parameter.opts, *parameter.secondary_opts) if o.startswith("-")}
+    text = MAN.read_text().replace("\\-", "-")
+    options = text.split(".SH OPTIONS", 1)[-1]
+    described: set[str] = set()
+    for entry in re.findall(r"^\.TP\n(.*)$", options, re.M):
+        described |= set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", re.sub(r"\\f[BRIP]", "", entry)))
+    assert described == wanted
