@@ -44,6 +44,7 @@ distutils-r1_python_install() {
 	wheel=$(< "${T}/wheel-name") || die
 	"${PYTHON}" -m gpep517 install-wheel --destdir "${D}" --interpreter "${PYTHON}" --prefix "${EPREFIX}/usr" \
 		"${WORKDIR}/wheel/${wheel}" || die "the wheel was not installed"
+	python_optimize
 }
 
 distutils-r1_src_compile() {

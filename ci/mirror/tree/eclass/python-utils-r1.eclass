@@ -20,7 +20,12 @@ python_domodule() (
 	insinto "$(python_get_sitedir)"
 	doins -r "$@"
 )
-python_optimize() { :; }
+
+# python_optimize [FOLDER]: byte-code for what lies there. Not by time stamp: an image's times are clamped.
+python_optimize() {
+	local folder=${1:-${D}$(python_get_sitedir)}
+	"${PYTHON}" -m compileall -q -s "${D}" --invalidation-mode unchecked-hash "${folder}" || die "byte-compiling failed"
+}
 
 # python_fix_shebang PATH...: the scripts at or below PATH name the interpreter outright
 python_fix_shebang() {

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""The time zone: /etc/localtime."""
+
+from __future__ import annotations
+
+import re
+from configparser import ConfigParser
+
+from genpack_init import bad_value, root_path
+
+SYSTEM_INI = [
+    {
+        "section": "_default",
+        "key": "timezone",
+        "type": "str",
+        "default": None,
+        "help": "time zone, such as Asia/Tokyo",
+        "allowed": "a name below /usr/share/zoneinfo, such as Asia/Tokyo or UTC",
+    }
+]
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*(?:/[A-Za-z0-9][A-Za-z0-9_+-]*)*\Z")
+
+
+def configure(ini: ConfigParser) -> None:
+    """Link /etc/localtime to the zone. An unknown zone changes nothing."""
+    zone = ini.get("_default", "timezone", fallback="").strip()
+    if not zone:
+        return
+    if not NAME.match(zone) or not root_path("usr/share/zoneinfo", zone).is_file():
+        bad_value(ini, "_default", "timezone", str(SYSTEM_INI[0]["allowed"]))
+        return
+    link, target = root_path("etc/localtime"), f"../usr/share/zoneinfo/{zone}"
+    if link.is_symlink() and str(link.readlink()) == target:
+        return
+    temporary = link.with_name("localtime.tmp")
+    temporary.unlink(missing_ok=True)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    temporary.symlink_to(target)
+    temporary.replace(link)
