@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT
+"""`python -m genpack`."""
+
+from genpack.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: MIT
+"""The recipe: read, check, plan, then lower, upper, pack, each only if its inputs changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from genpack import (
+    checks,
+    container,
+    definition,
+    fetch,
+    files,
+    hashing,
+    merge,
+    overlays,
+    plan,
+    portage,
+    preflight,
+    records,
+)
+from genpack import upper as upper_phase
+from genpack.container import Container
+from genpack.errors import UsageError
+from genpack.fetch import Mirror
+from genpack.inputs import Inputs, Resolver, identity
+from genpack.log import Log, duration, size
+from genpack.lower import Lower
+from genpack.model import Compression, Definition
+from genpack.pack import Pack, epoch_of
+from genpack.settings import Settings
+from genpack.steps import Steps
+from genpack.trust import Verifier, keyring_file
+from genpack.workdir import PhaseState, State, WorkDir
+
+PHASES = ("lower", "upper", "pack")
+FOLDERS = (*portage.FOLDERS, "overlay", "files")
+
+
+def load(settings: Settings, log: Log, overlay: Path | None) -> Definition:
+    """The merged definition, with every check done. Raises UsageError (DefinitionError for all problems together)."""
+    path = definition.find(settings.directory)
+    source, problems = definition.read(path)
+    checks.everything(source, problems, settings.directory, settings.arch, overlay)
+    for _, note in sorted(problems.notes):
+        log.note(note)
+    problems.raise_if_any()
+    chosen = checks.variant(source, settings.variant)
+    merged = merge.merge(source, settings.arch.name, chosen, settings.directory.name)
+    if not any(layer.name for layer in merge.layers(source, settings.arch.name, chosen)):
+        log.warning(f"{path.name} gives no name: taking the folder's, '{merged.name}'")
+    if settings.compression:
+        merged = replace(merged, compression=settings.compression)
+    return replace(merged, devel=merged.devel or settings.devel)
+
+
+def check(settings: Settings, log: Log) -> None:
+    """`genpack check`: every check that needs no mirror, and nothing else."""
+    try:
+        overlay: Path | None = overlays.locate(settings.overlay_override)
+    except UsageError:
+        if settings.overlay_override is not None:
+            raise
+        overlay = None
+        log.note("genpack-overlay is not at hand: the profile is not checked")
+    load(settings, log, overlay)
+
+
+def for_tree(
+    root: Path,
+    settings: Settings,
+    merged: Definition,
+    work: WorkDir,
+    mirrors: Sequence[Mirror],
+    extra: Mapping[str, str],
+) -> Container:
+    """A container on a tree, with the caches, the mirrors and the artifact's folder; `extra` is its environment."""
+    binpkgs = work.binpkgs if merged.independent_binpkgs else settings.cache / "binpkgs" / settings.arch.name
+    distfiles = settings.cache / "distfiles"
+    for folder in (binpkgs, distfiles):
+        folder.mkdir(parents=True, exist_ok=True)
+    sources, read_only = [], [(settings.directory, "/mnt/host")]
+    for index, mirror in enumerate(mirrors):
+        if isinstance(mirror, fetch.FolderMirror):
+            read_only.append((mirror.folder, f"/mnt/mirror-{index}"))
+            sources.append(f"/mnt/mirror-{index}/distfiles")
+        else:
+            sources.append(mirror.name)
+    return Container(
+        root,
+        read_only=read_only,
+        writable=[(distfiles, "/var/cache/distfiles"), (binpkgs, "/var/cache/binpkgs")],
+        env={**portage.ENV, "GENTOO_MIRRORS": " ".join(sources), **extra},
+        personality=preflight.personality(settings.arch),
+    )
+
+
+@dataclass
+class Builder:
+    """One run: what was found out before the first phase. Paths are absolute."""
+
+    settings: Settings
+    log: Log
+    definition: Definition
+    overlay: Path
+    work: WorkDir
+    mirrors: Sequence[Mirror]
+    keyring: Path | None
+
+    @classmethod
+    def prepare(cls, settings: Settings, log: Log) -> Builder:
+        """Checks all that can be checked without a side effect."""
+        preflight.root("build an image")
+        preflight.programs([*preflight.LOWER_PROGRAMS, *preflight.PACK_PROGRAMS, *(["gpg"] if settings.verify else [])])
+        overlay = overlays.locate(settings.overlay_override)
+        merged = load(settings, log, overlay)
+        overlays.require_arch(overlay, settings.arch.gentoo)
+        keyring = keyring_file(settings.keyring) if settings.verify else None
+        mirrors = fetch.mirrors(settings.mirrors, settings.cache / "downloads", log)
+        if merged.include_commit_id:
+            preflight.programs(["git"])
+        preflight.nspawn()
+        preflight.mksquashfs()
+        preflight.emulation(settings.arch)
+        work = WorkDir(settings.work_root, settings.arch.name, merged.variant)
+        return cls(settings, log, merged, overlay, work, mirrors, keyring)
+
+    @property
+    def image(self) -> Path:
+        """The image's final path."""
+        return (self.settings.output_dir or self.settings.directory) / self.definition.outfile
+
+    def run(self, until: str) -> None:
+        """The phases up to and with `until`, under the work folder's lock."""
+        self.work.prepare()
+        with self.work.locked():
+            self._run(until)
+
+    def _run(self, until: str) -> None:
+        inputs = self._inputs()
+        overlay_hash = overlays.content_hash(self.overlay)
+        folders = {name: hashing.of_folder(self.settings.directory / name) for name in FOLDERS}
+        commit = upper_phase.commit_id(self.settings.directory) if self.definition.include_commit_id else ""
+        pins = plan.Pins(inputs.stage3.sha256, inputs.snapshot.sha256, overlay_hash, folders, commit)
+        plans = plan.plan(self.definition, pins, self.definition.compression, str(self.image))
+        state = self.work.load()
+        wanted = PHASES[: PHASES.index(until) + 1]
+        reasons = {phase: self._reasons(phase, plans[phase], state) for phase in wanted}
+        if any(reasons.values()):
+            container.own_mounts()
+        actions: dict[str, Callable[[Steps], None]] = {
+            "lower": lambda steps: self._lower(inputs, overlay_hash, folders["overlay"], state).run(steps),
+            "upper": lambda steps: self._upper(steps),
+            "pack": lambda steps: self._pack(steps, inputs, overlay_hash, plans, state),
+        }
+        stale = False
+        for phase in wanted:
+            if stale or reasons[phase]:
+                self._phase(phase, plans[phase], state, actions[phase], reasons[phase])
+                stale = True
+        self._summary(wanted, reasons, state, until)
+
+    def _inputs(self) -> Inputs:
+        if self.keyring is None:
+            self.log.warning("--no-verify: signatures of stage3 and snapshot are NOT checked")
+        with Verifier(self.keyring) as verifier, self.log.step("inputs: stage3 and snapshot"):
+            return Resolver(self.mirrors, verifier, self.settings.cache).resolve(self.settings.arch)
+
+    def _reasons(self, phase: str, planned: plan.PhasePlan, state: State) -> list[str]:
+        """Why a phase must run, from its inputs and from what is there."""
+        saved: PhaseState | None = getattr(state, phase)
+        place = {"lower": self.work.lower, "upper": self.work.upper, "pack": self.image}[phase]
+        if not place.exists():
+            return ["not built yet"]
+        if phase == "pack" and (state.image != str(place) or state.image_identity != list(identity(place))):
+            return [f"{place.name} is not the file that was written"]
+        return planned.reasons(saved)
+
+    def _phase(
+        self,
+        phase: str,
+        planned: plan.PhasePlan,
+        state: State,
+        action: Callable[[Steps], None],
+        reasons: list[str],
+    ) -> None:
+        """Runs a phase; until it is complete, it and what depends on it count as not done."""
+        self.log.debug(f"{phase}: {', '.join(reasons) or 'the phase before it ran'}")
+        for later in PHASES[PHASES.index(phase) + 1 :]:
+            if stale := getattr(state, later):
+                stale.complete = False
+        setattr(state, phase, PhaseState(planned.key, dict(planned.parts), complete=False))
+        self.work.save(state)
+        with Steps(phase, self.work.log_path(phase), self.log) as steps:
+            steps.write(f"# {phase}: {', '.join(reasons) or 'the phase before it ran'}")
+            action(steps)
+            done = PhaseState(planned.key, dict(planned.parts), complete=True, seconds=round(steps.seconds, 1))
+        # The container's syncs are suppressed: written out once, before the state says that it is done.
+        if phase == "lower":
+            files.sync_filesystem(self.work.lower)
+        setattr(state, phase, done)
+        self.work.save(state)
+
+    def _container(self, root: Path, extra: dict[str, str] | None = None) -> Container:
+        return for_tree(root, self.settings, self.definition, self.work, self.mirrors, extra or {})
+
+    def _epoch(self) -> int:
+        return epoch_of(self.work.lower / "var/db/repos/gentoo/metadata/timestamp.commit")
+
+    def _lower(self, inputs: Inputs, overlay_hash: str, local_hash: str, state: State) -> Lower:
+        return Lower(
+            work=self.work,
+            artifact=self.settings.directory,
+            arch=self.settings.arch,
+            definition=self.definition,
+            inputs=inputs,
+            overlay=self.overlay,
+            overlay_hash=overlay_hash,
+            local_hash=local_hash,
+            container=self._container(self.work.lower),
+            state=state,
+        )
+
+    def _upper(self, steps: Steps) -> None:
+        merged = self.definition
+        env = {"ARTIFACT": merged.name, "PROFILE": merged.profile or "", "GENPACK_ARCH": merged.arch}
+        env |= {"VARIANT": merged.variant} if merged.variant else {}
+        env |= {"SOURCE_DATE_EPOCH": str(self._epoch())}
+        commit = upper_phase.commit_id(self.settings.directory) if merged.include_commit_id else ""
+        box = self._container(self.work.merged, env)
+        copied = upper_phase.Upper(self.work, self.settings.directory, merged, box, commit).run(steps)
+        steps.write(f"# copied up: {json.dumps(copied.__dict__)}")
+
+    def _pack(
+        self, steps: Steps, inputs: Inputs, overlay_hash: str, plans: dict[str, plan.PhasePlan], state: State
+    ) -> None:
+        packer = Pack(self.work.upper, self.image, self.definition.compression, self._epoch())
+        packer.run(steps)
+        with steps.step("records"):
+            compression = Compression(packer.algorithm(), self.definition.compression.level)
+            text = compression.algorithm + (f":{compression.level}" if compression.level is not None else "")
+            sha256 = hashing.of_file(self.image)["sha256"]
+            content = records.manifest(
+                self.image, sha256, self.definition, inputs, overlay_hash, plans, text, self.work.upper, self._epoch()
+            )
+            records.write(self.image, sha256, content)
+        state.image, state.image_identity = str(self.image), list(identity(self.image))
+
+    def _summary(self, wanted: tuple[str, ...], reasons: dict[str, list[str]], state: State, until: str) -> None:
+        """What was made, and what was skipped and why."""
+        ran = [phase for index, phase in enumerate(wanted) if any(reasons[name] for name in wanted[: index + 1])]
+        for phase in wanted:
+            saved: PhaseState = getattr(state, phase)
+            if phase in ran:
+                why = ", ".join(reasons[phase]) or "the phase before it ran"
+                self.log.line(f"{phase}: {duration(saved.seconds)} ({why})")
+            else:
+                self.log.line(f"{phase}: skipped, nothing it depends on changed")
+        if until == "pack":
+            count = records.package_count(self.work.upper)
+            self.log.line(f"{self.image}: {size(self.image.stat().st_size)}, {count} packages")

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: MIT
+"""The lower phase: stage3, repositories, Portage's configuration, emerge. What is there is updated in place."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from genpack import overlays, portage
+from genpack.arch import Arch
+from genpack.container import MOUNT_POINTS, Container
+from genpack.errors import GenpackError
+from genpack.hashing import ABSENT
+from genpack.inputs import Input, Inputs
+from genpack.model import Definition
+from genpack.steps import Steps, last_lines
+from genpack.workdir import State, WorkDir
+
+REPOSITORIES = "var/db/repos"
+CONTINUE = "the lower layer is kept: correct the cause and run genpack again, it goes on from there"
+
+
+@dataclass(frozen=True)
+class Lower:
+    """What the phase needs. `overlay_hash` and `local_hash` are the contents of the two repositories."""
+
+    work: WorkDir
+    artifact: Path
+    arch: Arch
+    definition: Definition
+    inputs: Inputs
+    overlay: Path
+    overlay_hash: str
+    local_hash: str
+    container: Container
+    state: State
+
+    def run(self, steps: Steps) -> None:
+        """The whole phase. The state is saved after each part of it that is done."""
+        if self.state.stage3 != self.inputs.stage3.sha256 or not self.work.lower.is_dir():
+            self.unpack_stage3(steps)
+        if self.state.snapshot != self.inputs.snapshot.sha256:
+            self.unpack_snapshot(steps)
+        if (self.state.overlay, self.state.local_overlay) != (self.overlay_hash, self.local_hash):
+            self.copy_overlays(steps)
+        self.configure(steps)
+        if self.state.indexed != f"{self.overlay_hash} {self.local_hash}":
+            self.index(steps)
+        self.emerge(steps)
+
+    def unpack_stage3(self, steps: Steps) -> None:
+        """A fresh lower layer; the old one is gone only when the new one is complete."""
+        stage3 = self.inputs.stage3
+        with steps.step(f"unpack {stage3.path.name}"):
+            self.work.remove(self.work.lower_new)
+            self.work.lower_new.mkdir()
+            _untar(steps, stage3, self.work.lower_new, [])
+            if not (self.work.lower_new / "usr/bin/emerge").exists():
+                what = f"{stage3.name} has no /usr/bin/emerge: it is no stage3"
+                raise steps.failure(what, tip="use another --mirror")
+            _unchanged(stage3)
+            self.work.remove(self.work.lower)
+            self.work.save(State())
+            self.work.lower_new.rename(self.work.lower)
+            fresh = State(stage3=stage3.sha256, lower=self.state.lower)
+            self.state.__dict__.update(fresh.__dict__)
+            self.work.save(self.state)
+
+    def unpack_snapshot(self, steps: Steps) -> None:
+        snapshot = self.inputs.snapshot
+        with steps.step(f"unpack {Path(snapshot.name).name}"):
+            fresh, target = (self.work.lower / REPOSITORIES / name for name in ("gentoo.new", "gentoo"))
+            self.work.remove(fresh)
+            fresh.mkdir(parents=True)
+            _untar(steps, snapshot, fresh, ["--strip-components=1"])
+            if not (fresh / "metadata/timestamp.commit").is_file():
+                raise steps.failure(f"{snapshot.name} has no metadata/timestamp.commit", tip="use another --mirror")
+            _unchanged(snapshot)
+            self.work.remove(target)
+            fresh.rename(target)
+            self.state.snapshot = snapshot.sha256
+            self.work.save(self.state)
+
+    def copy_overlays(self, steps: Steps) -> None:
+        with steps.step(f"copy {overlays.NAME}"):
+            top = self.work.lower / REPOSITORIES
+            overlays.install(self.overlay, top / overlays.NAME)
+            overlays.install_local(self.artifact / "overlay", top / overlays.LOCAL_NAME)
+            self.state.overlay, self.state.local_overlay = self.overlay_hash, self.local_hash
+            self.state.indexed = ""
+            self.work.save(self.state)
+
+    def configure(self, steps: Steps) -> None:
+        """Portage's configuration, as the definition says and no more."""
+        with steps.step("configure Portage"):
+            lower = self.work.lower
+            for name in (*MOUNT_POINTS, *(target.lstrip("/") for _, target in self.container.read_only)):
+                (lower / name).mkdir(parents=True, exist_ok=True)
+            resolv = lower / "etc/resolv.conf"
+            if not resolv.exists() and not resolv.is_symlink():
+                resolv.touch()  # a mount point for the host's
+            local = overlays.local_name(self.artifact / "overlay") if self.state.local_overlay != ABSENT else None
+            copies = portage.folder_files(self.artifact, self.arch.name)
+            files = portage.config_files(self.definition, local)
+            # Known before it is done: an interrupted run leaves nothing that the next one would not remove.
+            self.state.managed = sorted({*self.state.managed, *files, *copies})
+            self.work.save(self.state)
+            self.state.managed = portage.apply(lower, files, copies, self.state.managed)
+            portage.link_profile(lower, portage.make_profile(self.arch, self.definition.profile))
+            self.work.save(self.state)
+
+    def index(self, steps: Steps) -> None:
+        """Manifests for local packages that have none; md5-cache: without it each resolution sources every ebuild."""
+        local = self.work.lower / REPOSITORIES / overlays.LOCAL_NAME
+        for ebuild in overlays.without_manifest(local):
+            with steps.step(f"manifest of {Path(ebuild).parent}"):
+                path = f"/{REPOSITORIES}/{overlays.LOCAL_NAME}/{ebuild}"
+                self._run(steps, ["ebuild", path, "manifest"], f"making the Manifest of {Path(ebuild).parent}")
+        names = [overlays.NAME]
+        if local.is_dir():
+            names.append((local / "profiles/repo_name").read_text().strip())
+        for name in names:
+            with steps.step(f"index {name}"):
+                command = ["egencache", "--update", f"--repo={name}", f"--jobs={_jobs()}"]
+                self._run(steps, command, f"egencache (is an ebuild of {name} broken?)")
+        self.state.indexed = f"{self.overlay_hash} {self.local_hash}"
+        self.work.save(self.state)
+
+    def emerge(self, steps: Steps) -> None:
+        """Brings the installed packages to what the definition says."""
+        emerge = portage.Emerge(jobs=_jobs(), excludes=self.definition.binpkg_excludes)
+        breaker = self.definition.circulardep_breaker
+        breaker_key = "" if breaker is None else json.dumps([breaker.packages, breaker.use])
+        if breaker and breaker.packages and self.state.breaker != breaker_key:
+            with steps.step("emerge what breaks a circular dependency"):
+                command = ["env", f"USE={' '.join(breaker.use)}", *emerge.update(*breaker.packages, oneshot=True)]
+                self._emerge(steps, command)
+            self.state.breaker = breaker_key
+            self.work.save(self.state)
+        if self.definition.buildtime_packages_first and self.definition.buildtime_packages:
+            with steps.step("emerge @genpack-buildtime"):
+                self._emerge(steps, emerge.update("@genpack-buildtime"))
+        kernels = self._kernels()
+        with steps.step("emerge @world @genpack-runtime @genpack-buildtime"):
+            self._emerge(steps, emerge.update("@world", "@genpack-runtime", "@genpack-buildtime"))
+        if self._kernels() != kernels and self._has_kernel_modules():
+            with steps.step("emerge @module-rebuild"):
+                self._emerge(steps, emerge.rebuild("@module-rebuild"))
+        if self._preserved_libraries():
+            with steps.step("emerge @preserved-rebuild"):
+                self._emerge(steps, emerge.rebuild("@preserved-rebuild"))
+        with steps.step("emerge --depclean"):
+            try:
+                self._run(steps, emerge.depclean(), "emerge --depclean")
+            except GenpackError as error:
+                steps.write(f"# {error.message}: again without build-time dependencies")
+                self._run(steps, emerge.depclean(build_dependencies=False), "emerge --depclean --with-bdeps=n")
+        with steps.step("etc-update"):
+            self._run(steps, ["etc-update", "--automode", "-5"], "etc-update")
+
+    def _run(self, steps: Steps, command: list[str], what: str) -> None:
+        steps.command(self.container.argv(command), what=what, tip=CONTINUE)
+
+    def _emerge(self, steps: Steps, command: list[str]) -> None:
+        """Runs emerge; if a package's build fails, the end of its build log is shown, not that of emerge."""
+        for old in self._build_logs():
+            old.unlink(missing_ok=True)
+
+        def tail() -> list[str]:
+            failed = self._build_logs()
+            for number, path in enumerate(failed):
+                copy = steps.path.with_name(f"{steps.path.stem}.build-{number}.log")
+                shutil.copyfile(path, copy)
+                steps.write(f"# build log of {path.parent.parent.name}: {copy}")
+            return [f"build log of {failed[-1].parent.parent.name}:", *last_lines(failed[-1], 19)] if failed else []
+
+        steps.command(self.container.argv(command), what="emerge", tip=CONTINUE, tail=tail)
+
+    def _build_logs(self) -> list[Path]:
+        """Build logs that Portage left: of packages that failed. The newest is the last."""
+        found = (self.work.lower / "var/tmp/portage").glob("*/*/temp/build.log")
+        return sorted(found, key=lambda path: path.stat().st_mtime_ns)
+
+    def _kernels(self) -> set[str]:
+        modules = self.work.lower / "lib/modules"
+        return {folder.name for folder in modules.iterdir()} if modules.is_dir() else set()
+
+    def _has_kernel_modules(self) -> bool:
+        """True if a package that builds kernel modules is installed."""
+        eclasses = {"linux-mod", "linux-mod-r1"}
+        inherited = (self.work.lower / "var/db/pkg").glob("*/*/INHERITED")
+        return any(eclasses & set(file.read_text(errors="replace").split()) for file in inherited)
+
+    def _preserved_libraries(self) -> bool:
+        """True if Portage keeps old libraries for packages that still need them."""
+        registry = self.work.lower / "var/lib/portage/preserved_libs_registry"
+        try:
+            return bool(json.loads(registry.read_text()))
+        except (OSError, ValueError):
+            return False
+
+
+def _jobs() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _untar(steps: Steps, source: Input, target: Path, more: list[str]) -> None:
+    """Unpacks a verified archive, with extended attributes (file capabilities) and numeric owners."""
+    # If genpack is killed, tar must not go on: the next run would meet it in the same folder.
+    words = ["setpriv", "--pdeathsig", "TERM", "tar", "--extract", f"--file={source.path}", f"--directory={target}"]
+    words += ["--use-compress-program=xz -T0", "--xattrs", "--xattrs-include=*", "--numeric-owner", "--same-owner"]
+    words += ["--preserve-permissions", *more]
+    steps.command(words, what=f"tar of {source.path.name}", tip="fetch the archive again")
+
+
+def _unchanged(source: Input) -> None:
+    """Raises GenpackError if the file was written to since it was verified."""
+    if not source.unchanged():
+        raise GenpackError(f"{source.path} changed while it was unpacked", tip="run genpack again")

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""The steps of a phase: a line each for people, everything they print in the phase's log file."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from genpack import process
+from genpack.errors import GenpackError, ProgramError, StepError
+from genpack.log import Log
+
+TAIL_LINES = 20
+_EMERGE = re.compile(r">>> (?:Emerging|Installing)(?: binary)? \((\d+ of \d+)\) (\S+?)(?:::\S+)?(?: |$)")
+
+
+class Steps:
+    """A context manager that holds the phase's log file open."""
+
+    def __init__(self, phase: str, path: Path, log: Log) -> None:
+        self.phase = phase
+        self.path = path
+        self.log = log
+        self.started = time.monotonic()
+        self._name = ""
+
+    def __enter__(self) -> Steps:
+        self._file = self.path.open("w", encoding="utf-8")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.write(f"# ended by {kind.__name__ if kind else ''}: {error}")
+        self._file.close()
+
+    @property
+    def seconds(self) -> float:
+        """How long the phase has run."""
+        return time.monotonic() - self.started
+
+    def write(self, line: str) -> None:
+        """A line into the log file."""
+        self._file.write(line + "\n")
+        self._file.flush()
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """One step. An expected error that leaves it says which step it was."""
+        self._name = name
+        self.write(f"# {time.strftime('%H:%M:%S')} {self.phase}: {name}")
+        with self.log.step(f"{self.phase}: {name}"):
+            yield
+
+    def command(
+        self,
+        argv: Sequence[str | Path],
+        *,
+        what: str,
+        cwd: Path | None = None,
+        tip: str | None = None,
+        tail: Callable[[], list[str]] | None = None,
+        allow: Callable[[int], bool] = lambda status: status == 0,
+    ) -> dict[str, int]:
+        """Runs a program, its output into the log. `what` names it in the error. Returns the numbers of the last line
+        that is a JSON object ({} if none). `tail` may give better last lines than the output's own. Raises StepError
+        unless `allow` takes the exit status."""
+        self.write("$ " + process.command_line(argv))
+        self.log.debug(process.command_line(argv))
+        last: deque[str] = deque(maxlen=TAIL_LINES)
+        numbers: dict[str, int] = {}
+
+        def on_line(line: str) -> None:
+            self.write(line)
+            if line.startswith("{") and line.endswith("}") and (found := _numbers(line)):
+                numbers.clear()
+                numbers.update(found)
+                if "done" in found and "total" in found:
+                    self.log.progress(f"{found['done']} of {found['total']}")
+                return
+            if line.strip():
+                last.append(line)
+            if emerging := _EMERGE.match(line):
+                self.log.progress(f"{emerging[1]}: {emerging[2]}")
+
+        try:
+            status = process.stream(argv, on_line=on_line, on_tick=self.log.progress, cwd=cwd)
+        except ProgramError as error:
+            self.write(f"# {error.message}")
+            raise
+        self.write(f"# {process.ended(status)}")
+        if not allow(status):
+            lines = (tail() if tail else []) or list(last)
+            raise self.failure(f"{what} {process.ended(status)}", lines, tip)
+        return numbers
+
+    def failure(self, what: str, tail: Sequence[str] = (), tip: str | None = None) -> StepError:
+        """The error for this step."""
+        self.write(f"# failed: {what}")
+        return StepError(f"{self.phase}: {self._name}: {what}", tail=list(tail)[-TAIL_LINES:], log=self.path, tip=tip)
+
+
+def _numbers(line: str) -> dict[str, int]:
+    """The integers of a JSON object in one line; {} if it is none."""
+    try:
+        data = json.loads(line)
+    except ValueError:
+        return {}
+    return {k: v for k, v in data.items() if isinstance(v, int)} if isinstance(data, dict) else {}
+
+
+def last_lines(path: Path, count: int = TAIL_LINES) -> list[str]:
+    """The last lines of a text file that are not empty; [] if it can't be read."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return list(deque((line.rstrip("\n") for line in file if line.strip()), maxlen=count))
+    except OSError:
+        return []
+
+
+def explain(error: GenpackError) -> list[str]:
+    """The lines below the message of a failed step."""
+    if not isinstance(error, StepError):
+        return []
+    lines = [f"  | {line}" for line in error.tail]
+    return [*lines, f"log: {error.log}"]

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: MIT
+"""The command line: options, environment, statuses, and the man pages that list them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from genpack.keys import KEYS
+
+from genpack import cli
+
+MAN = Path(__file__).resolve().parents[1] / "man"
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def genpack(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Runs `genpack WORDS`: (status, stdout, stderr)."""
+    import signal
+
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["genpack", *map(str, words)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        shown = capsys.readouterr()
+        return int(caught.value.code or 0), shown.out, shown.err
+
+    return run
+
+
+def define(folder: Path, text: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "genpack.json5").write_text(text)
+    return folder
+
+
+def test_check(genpack: Run, tmp_path: Path, overlay: Path) -> None:
+    folder = define(tmp_path / "a", "{name: 'a', profile: 'paravirt'}")
+    status, out, err = genpack("-C", folder, "check", "--overlay-override", overlay)
+    assert (status, out, err) == (0, "", f"{folder}: no problems\n")
+
+
+def test_ten_mistakes_are_all_reported_with_their_lines(genpack: Run, tmp_path: Path, overlay: Path) -> None:
+    text = """{
+      name: "my image",
+      profile: "paravrit",
+      pakages: [],
+      packages: ["vim"],
+      use: {"a/b": 5},
+      users: ["u", "u"],
+      env: {"a/b": "gone"},
+      compression: "zip",
+      arch: {sparc: {}},
+      default_variant: "none",
+    }"""
+    folder = define(tmp_path / "a", text)
+    (folder / "files").mkdir()
+    (folder / "files/build").write_text("")
+    status, _, err = genpack("-C", folder, "--overlay-override", overlay, "check")
+    assert status == 2
+    lines = err.splitlines()
+    assert [int(found[1]) for line in lines if (found := re.match(r"genpack\.json5:(\d+): \S+: .+; ", line))] == [
+        *range(2, 12)
+    ]
+    assert lines[-2].startswith("files/build: can't be run")
+    assert lines[-1] == f"genpack: error: 11 problems in {folder}/genpack.json5"
+    assert "did you mean 'paravirt'?" in err
+
+
+def test_mistakes_of_usage(genpack: Run, tmp_path: Path) -> None:
+    for words, said in (
+        (["--bogus"], "No such option"),
+        (["buidl"], "No such command 'buidl'"),
+        (["check"], "no genpack.json5 in"),
+        (["-C", "/nowhere", "check"], "-C /nowhere: No such file"),
+        (["--arch", "sparc", "check"], "unknown architecture 'sparc'"),
+        (["--compression", "zip", "check"], "unknown algorithm 'zip'"),
+        (["--compression", "zstd:23", "check"], "zstd has no level '23'"),
+        (["--compression", "xz:1", "check"], "xz has no levels"),
+        (["--variant", "v", "-C", str(define(tmp_path / "a", "{name: 'a'}")), "check"], "there is no variant 'v'"),
+        (["--overlay-override", "/usr", "-C", str(tmp_path / "a"), "check"], "is not the ebuild repository"),
+    ):
+        status, out, err = genpack(*words)
+        assert (status, out) == (2, ""), err
+        assert said in err
+        assert "Traceback" not in err
+
+
+def test_an_option_after_the_command_wins_and_the_environment_is_last(
+    genpack: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = define(tmp_path / "a", "{name: 'a'}")
+    monkeypatch.setenv("GENPACK_ARCH", "env-arch")
+    assert "env-arch" in genpack("-C", folder, "check")[2]
+    assert "global-arch" in genpack("-C", folder, "--arch", "global-arch", "check")[2]
+    assert "own-arch" in genpack("-C", folder, "--arch", "global-arch", "check", "--arch", "own-arch")[2]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("directory", "/nowhere", "-C /nowhere"),
+        ("arch", "x", "unknown architecture 'x'"),
+        ("variant", "x", "no variant 'x'"),
+        ("compression", "x", "unknown algorithm 'x'"),
+        ("overlay_override", "/usr", "is not the ebuild repository"),
+    ],
+)
+def test_environment(
+    genpack: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, value: str, said: str
+) -> None:
+    define(tmp_path, "{name: 'a'}")
+    monkeypatch.setenv(cli.environment_name(option), value)
+    status, _, err = genpack("check")
+    assert status == 2
+    assert said in err
+
+
+def test_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    given: dict[str, object] = dict.fromkeys(cli.OPTIONS)
+    plain, _ = cli._settings(given)
+    assert plain.work_root == tmp_path / "work"
+    assert plain.mirrors == ("https://distfiles.gentoo.org",)
+    assert plain.verify
+    full, _ = cli._settings({**given, "work_dir": Path("w"), "mirror": ["a", "b"], "no_verify": True, "devel": True})
+    assert (full.work_root, full.mirrors, full.verify, full.devel) == (tmp_path / "w", ("a", "b"), False, True)
+
+
+def test_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    from genpack.settings import cache_folder
+
+    monkeypatch.setenv("GENPACK_CACHE_DIR", "/own")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
+    assert cache_folder() == Path("/own")
+    monkeypatch.delenv("GENPACK_CACHE_DIR")
+    assert cache_folder() == Path("/xdg/genpack")
+    monkeypatch.setenv("XDG_CACHE_HOME", "not/absolute")
+    monkeypatch.setenv("HOME", "/home/x")
+    assert cache_folder() == Path("/home/x/.cache/genpack")
+
+
+def test_version_and_help(genpack: Run) -> None:
+    assert genpack("--version")[:2] == (0, "genpack 0.1.0\n")
+    status, out, _ = genpack("--help")
+    assert status == 0
+    assert "Without a command" in out
+
+
+def test_not_root(genpack: Run, tmp_path: Path, overlay: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    folder = define(tmp_path / "a", "{name: 'a'}")
+    for command, status in (("build", 1), ("lower", 1), ("upper", 1), ("pack", 1), ("bash", 125)):
+        found, out, err = genpack("-C", folder, "--overlay-override", overlay, command)
+        assert (found, out) == (status, "")
+        assert err.startswith("genpack: error: genpack must run as root to ")
+    assert sorted(path.name for path in folder.iterdir()) == ["genpack.json5"]
+
+
+def test_no_lower_layer_for_bash(genpack: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("genpack.preflight.programs", lambda _: None)
+    status, _, err = genpack("-C", define(tmp_path / "a", "{name: 'a'}"), "bash", "true")
+    assert status == 125
+    assert "there is no lower layer" in err
+
+
+def options_shown(help_text: str) -> set[str]:
+    return set(re.findall(r"^  (-C|--[a-z-]+)", help_text, re.MULTILINE)) - {"--help"}
+
+
+def test_the_man_page_lists_the_options_and_commands_of_help(genpack: Run) -> None:
+    text = (MAN / "genpack.1").read_text().replace("\\-", "-").replace("\\&", "")
+    listed = set(re.findall(r"^\.TP\n\.(?:BI|B|BR) (?:\")?(-C|--[a-z-]+)", text, re.MULTILINE))
+    shown = genpack("--help")[1]
+    assert listed == options_shown(shown)
+    commands = set(re.findall(r"^  ([a-z]+)  +\S", shown.split("Commands:")[1], re.MULTILINE))
+    assert set(re.findall(r"^\.SS (?:\")?([a-z]+)", text, re.MULTILINE)) == commands
+    variables = {cli.environment_name(name) for name in cli.OPTIONS} | {"GENPACK_CACHE_DIR"}
+    assert set(re.findall(r"GENPACK_[A-Z_]+", text)) == variables
+
+
+def test_the_man_page_lists_the_keys() -> None:
+    text = (MAN / "genpack.json5.5").read_text().replace("\\-", "-")
+    listed = set(re.findall(r"^\.TP\n\.BR? (?:\")?([a-z_]+)", text, re.MULTILINE))
+    assert {*KEYS, "arch", "variants", "default_variant"} == listed
+
+
+@pytest.mark.spawns
+def test_help_imports_little() -> None:
+    from genpack import process
+
+    code = "import sys; sys.argv = ['genpack', '--help']\nfrom genpack import cli\ntry: cli.main()\nexcept SystemExit: "
+    code += "print([m for m in ('genpack.build', 'ctypes', 'urllib.request', 'rich') if m in sys.modules])"
+    assert process.run([sys.executable, "-c", code]).stdout.decode().endswith("[]\n")
