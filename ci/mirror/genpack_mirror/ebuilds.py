@@ -32,7 +32,7 @@ _WHEEL = """\
 EAPI=8
 inherit wheel
 DESCRIPTION="{distribution}"
-HOMEPAGE="https://pypi.org/project/{distribution}/"
+HOMEPAGE="https://pypi.invalid/project/{distribution}"
 SRC_URI="https://pypi.invalid/{file}"
 LICENSE="MIT"
 SLOT="0"

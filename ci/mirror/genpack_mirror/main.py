@@ -64,7 +64,7 @@ def _make(mirror: Path, apt: Apt) -> None:
     stage3_key = digest(rootfs_key, portage_key, naming, code("stage3", "vardb", "dpkg", "ownership", "names"))
 
     def stage3_step(folder: Path) -> None:
-        make_stage3(rootfs / "rootfs.tar", portage_dir / "image", tables, folder, now=now)
+        make_stage3(rootfs / "rootfs.tar", portage_dir / "image", tables, plan, folder, now=now)
         (folder / "time").write_text(str(now))
 
     stage3 = store.get("stage3", stage3_key, stage3_step)

@@ -11,7 +11,7 @@ from .dpkg import Tree
 
 #: Never anybody's: state of this machine, caches, Debian's and Portage's own administration.
 NOT_OWNED = (
-    "/dev", "/etc/.resolv", "/etc/apt", "/etc/dpkg", "/etc/portage", "/proc", "/root", "/run", "/sys", "/tmp",
+    "/dev", "/etc/apt", "/etc/dpkg", "/etc/portage", "/proc", "/root", "/run", "/sys", "/tmp",
     "/var/backups", "/var/cache", "/var/db", "/var/lib/apt", "/var/lib/dpkg", "/var/lib/portage", "/var/lib/python",
     "/var/lib/systemd/deb-systemd-helper-enabled", "/var/log", "/var/tmp",
 )  # fmt: skip

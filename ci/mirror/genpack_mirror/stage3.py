@@ -9,7 +9,8 @@ from pathlib import Path
 from . import portage, vardb
 from .dpkg import Tree
 from .ownership import adopt_orphans
-from .process import run, say
+from .plan import Plan
+from .process import MirrorError, run, say
 from .tables import Tables
 
 _MAKE_CONF = """\
@@ -28,7 +29,7 @@ VERSION_ID=2.17
 _PORTAGE_NEEDS = ["dev-lang/python", "app-shells/bash", "app-arch/tar", "sys-apps/coreutils"]
 
 
-def make_stage3(rootfs: Path, portage_image: Path, tables: Tables, folder: Path, *, now: int) -> None:
+def make_stage3(rootfs: Path, portage_image: Path, tables: Tables, plan: Plan, folder: Path, *, now: int) -> None:
     """``folder/stage3.tar.xz`` and ``folder/tree`` (placeholder ebuilds, their cache, the seed profile)."""
     root = folder / "root"
     root.mkdir()
@@ -37,6 +38,9 @@ def make_stage3(rootfs: Path, portage_image: Path, tables: Tables, folder: Path,
         _install_portage(root, portage_image)
         _become_gentoo(root)
         tree = Tree(root)
+        twice = sorted({p.name for entry in plan.debs for p in entry.debs} & set(tree.packages))
+        if twice:
+            raise MirrorError(f"the minimal system already holds {', '.join(twice)}: name them in seed.txt")
         portage_entry = _portage_entry(tree, portage_image)
         orphans = adopt_orphans(tree)
         say(f"stage3: {len(tree.packages)} Debian packages, {len(orphans)} files without an owner given to baselayout")
@@ -71,7 +75,7 @@ def _become_gentoo(root: Path) -> None:
     (root / "etc/issue").write_text("\nThis is \\n.\\O (\\s \\m \\r) \\t\n\n")
     (root / "etc/issue.net").unlink(missing_ok=True)
     (root / "usr/bin/gtar").symlink_to("tar")  # the name that Portage calls GNU tar by
-    for name in ("etc/resolv.conf", "etc/hostname", "etc/machine-id"):
+    for name in ("etc/resolv.conf", "etc/.resolv.conf.systemd-resolved.bak", "etc/hostname", "etc/machine-id"):
         (root / name).unlink(missing_ok=True)
     for path in list((root / "etc/systemd/system").iterdir()):
         # what Debian enabled by its presets: which units an image starts is the image's matter

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 EAPI=8
 
 ACCT_USER_ID=22

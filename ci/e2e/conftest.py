@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures of the end-to-end tests: the mirror, the images, the machines that tests share.
+
+Environment: GENPACK_CI_CACHE is the cache root. For work on the tests themselves, GENPACK_E2E_MIRROR and
+GENPACK_E2E_IMAGE name a mirror and a hello image that are there already.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness.commands import run
+from harness.machine import Machine, Timing
+from harness.toy import Mirror, Workspace, add_toy_profile
+
+REPO = Path(__file__).resolve().parents[2]
+TIMING = Timing()
+
+
+def _interrupt(number: int, _frame: object) -> None:
+    raise KeyboardInterrupt(f"signal {number}")
+
+
+def pytest_configure() -> None:
+    """Ended from outside, the tests still take their machines and builds down, as at Ctrl-C."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Cheap tests first, machines last; within a file the order is the file's."""
+    order = ("test_bad_input", "test_build", "test_hello_image")
+    items.sort(key=lambda i: order.index(i.path.stem) if i.path.stem in order else len(order))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The seconds of builds and boots."""
+    if TIMING.rows:
+        terminalreporter.section("seconds")
+        for what, seconds in TIMING.rows:
+            terminalreporter.write_line(f"{what:48} {seconds:7.1f}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _possible() -> None:
+    if os.geteuid() != 0:
+        pytest.exit("the end-to-end tests build images: run them as root", returncode=1)
+    missing = [name for name in ("genpack", "vm", "genpack-artifacts", "genpack-init") if shutil.which(name) is None]
+    if missing:
+        pytest.exit(f"not on PATH: {', '.join(missing)}; ci/prepare commands installs them", returncode=1)
+
+
+@pytest.fixture(scope="session")
+def timing() -> Timing:
+    return TIMING
+
+
+@pytest.fixture(scope="session")
+def cache() -> Path:
+    """The cache root of ci/."""
+    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "genpack-ci"
+    return Path(os.environ.get("GENPACK_CI_CACHE") or default)
+
+
+@pytest.fixture(scope="session")
+def mirror(cache: Path) -> Mirror:
+    """The local mirror with this tree's overlay."""
+    folder = Path(os.environ.get("GENPACK_E2E_MIRROR") or cache / "mirror")
+    if not (folder / "keyring.asc").is_file():
+        pytest.exit(f"no mirror in {folder}; ci/prepare mirror makes it", returncode=1)
+    return Mirror(folder, folder / "genpack-overlay", folder / "keyring.asc")
+
+
+@pytest.fixture(scope="session")
+def toy_mirror(mirror: Mirror, tmp_path_factory: pytest.TempPathFactory) -> Mirror:
+    """The same mirror; its overlay has the profile `toy` as well."""
+    overlay = add_toy_profile(mirror.overlay, tmp_path_factory.mktemp("overlay") / "genpack-overlay")
+    return Mirror(mirror.folder, overlay, mirror.keyring)
+
+
+@pytest.fixture(scope="session")
+def build_cache(cache: Path) -> Path:
+    """XDG_CACHE_HOME of builds: downloads and binary packages, kept between runs and shared with the demo."""
+    folder = cache / "build-cache"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy(toy_mirror: Mirror, build_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """The toy's workspace, from scratch in each run; tests of test_build.py follow each other in it."""
+    base = tmp_path_factory.mktemp("toy")
+    yield Workspace(base, toy_mirror, build_cache)
+    # A lower layer is 500 MB, and pytest keeps the folders of three runs.
+    run("rm", "-rf", base / "work")
+
+
+@pytest.fixture(scope="session")
+def hello_image(mirror: Mirror, cache: Path, build_cache: Path, timing: Timing) -> Path:
+    """genpack-artifacts/hello as the demo builds it, in the demo's place: whichever comes first does the work."""
+    ready = os.environ.get("GENPACK_E2E_IMAGE")
+    if ready:
+        return Path(ready)
+    images = cache / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    start = time.monotonic()
+    places = ("--work-dir", cache / "work" / "hello", "--output-dir", images)
+    argv = ("genpack", "-C", REPO / "genpack-artifacts" / "hello", *mirror.options(), *places, "build")
+    run(*argv, timeout=1500, env={"XDG_CACHE_HOME": str(build_cache)}).ok()
+    timing.add("build hello", time.monotonic() - start)
+    return images / "hello-x86_64.squashfs"
+
+
+@pytest.fixture(scope="session")
+def ssh_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A private key; the public one is beside it as FILE.pub."""
+    path = tmp_path_factory.mktemp("ssh") / "id_ed25519"
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "genpack-e2e", "-f", path).ok()
+    return path
+
+
+@pytest.fixture(scope="module")
+def watched(request: pytest.FixtureRequest) -> Iterator[list[Machine]]:
+    """Machines put in this list leave their console log under the cache root if a test of the module failed."""
+    before = request.session.testsfailed
+    machines: list[Machine] = []
+    yield machines
+    if request.session.testsfailed > before:
+        for machine in machines:
+            machine.keep_log()

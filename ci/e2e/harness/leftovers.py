@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""What a command may leave behind: mounts, loop devices, processes, half files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def mounts_below(folder: Path) -> list[str]:
+    """Mount points at or below `folder`."""
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return [p for p in points if p == str(folder) or p.startswith(f"{folder}/")]
+
+
+def loops_below(folder: Path) -> list[str]:
+    """Files below `folder` that are attached to a loop device."""
+    files = [p.read_text().strip() for p in Path("/sys/block").glob("loop*/loop/backing_file")]
+    return [f for f in files if f.startswith(f"{folder}/")]
+
+
+def processes_below(folder: Path) -> list[str]:
+    """Processes with their root, working folder or an argument below `folder`: "PID COMMAND"."""
+    found = []
+    for proc in Path("/proc").iterdir():
+        if not proc.name.isdigit() or int(proc.name) == os.getpid():
+            continue
+        try:
+            command = (proc / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            places = [os.readlink(proc / "root"), os.readlink(proc / "cwd")]
+        except OSError:
+            continue  # it ended, or is a kernel thread
+        if any(p.startswith(str(folder)) for p in places) or str(folder) in command:
+            found.append(f"{proc.name} {command}")
+    return found
+
+
+def commands_running(words: str) -> list[int]:
+    """Process ids, seen from here, of what runs with exactly this command line (container processes too)."""
+    found = []
+    for proc in Path("/proc").iterdir():
+        if proc.name.isdigit():
+            try:
+                line = (proc / "cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if line == words:
+                found.append(int(proc.name))
+    return found
+
+
+def check_nothing_left(folder: Path) -> None:
+    """A test failure that names what is still mounted, attached or running below `folder`."""
+    left = {
+        "mounted": mounts_below(folder),
+        "attached to a loop device": loops_below(folder),
+        "running": processes_below(folder),
+    }
+    assert not any(left.values()), left

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""What is in the hello image and what is not, seen without a boot."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from harness import squashfs
+from harness.squashfs import Entry
+
+SIZE_LIMIT = 130_000_000  # bytes
+
+
+@pytest.fixture(scope="module")
+def files(hello_image: Path) -> dict[str, Entry]:
+    return squashfs.listing(hello_image)
+
+
+def matching(files: dict[str, Entry], pattern: str) -> list[str]:
+    return [path for path in files if re.search(pattern, path)]
+
+
+def test_size(hello_image: Path) -> None:
+    assert 20_000_000 < hello_image.stat().st_size < SIZE_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("what", "pattern"),
+    [
+        ("compiler and binutils", r"(^|/)(gcc|cc|g\+\+|c\+\+|cpp|ld|as|make|cc1|collect2|.*-gcc(-\d+)?)$"),
+        ("Portage", r"(^|/)(emerge|ebuild|portageq)$|/portage/|^var/db/(pkg|repos)/|^etc/portage"),
+        ("headers", r"\.(h|hpp)$|^usr/include/"),
+        ("static libraries", r"\.a$"),
+        ("manual pages and documentation", r"^usr/share/(man|info|gtk-doc)/.|^usr/share/doc/."),
+        ("Python's tests", r"^usr/lib/python3[^/]*/(test|idlelib/idle_test)/"),
+        ("SSH host keys", r"ssh_host_.*_key"),
+        ("package scripts and build scripts", r"^usr/lib/genpack/|^build(\.d)?($|/)"),
+        ("programs of the lower layer", r"(^|/)(genpack-copyup|execute-artifact-build-scripts|recursive-touch)$"),
+        ("caches", r"^var/cache/.+|^var/tmp/.+|^tmp/.+"),
+        ("stray whiteouts", r"(^|/)\.wh\."),
+    ],
+)
+def test_not_in_the_image(files: dict[str, Entry], what: str, pattern: str) -> None:
+    found = [p for p in matching(files, pattern) if not files[p].mode.startswith("d")]
+    assert found[:20] == [], what
+
+
+def test_no_device_file_is_a_whiteout(files: dict[str, Entry]) -> None:
+    """An overlay whiteout is a character device 0:0; the image's own devices, if any, are below /dev."""
+    assert [p for p, e in files.items() if e.mode.startswith(("c", "b")) and not p.startswith("dev/")] == []
+
+
+def test_machine_id_is_empty(hello_image: Path, files: dict[str, Entry]) -> None:
+    assert "etc/machine-id" in files
+    assert squashfs.cat(hello_image, "etc/machine-id").strip() in {"", "uninitialized"}
+
+
+def test_no_password_is_set(hello_image: Path) -> None:
+    hashes = [line.split(":")[1] for line in squashfs.cat(hello_image, "etc/shadow").splitlines()]
+    assert hashes
+    assert all(h in {"*", "!", "!*", "!!"} for h in hashes)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "usr/bin/genpack-init",
+        "usr/libexec/genpack-shutdown",
+        "usr/lib/systemd/systemd",
+        "usr/sbin/sshd",
+        "usr/bin/python3",
+        "usr/lib/systemd/system/hello.service",
+        "usr/libexec/hello",
+    ],
+)
+def test_in_the_image(files: dict[str, Entry], path: str) -> None:
+    # With a merged /usr some of these are reached through a link to a folder.
+    name = path.rsplit("/", 1)[1]
+    assert path in files or [p for p in files if p.endswith(f"bin/{name}")], path
+
+
+def test_setuid_bits_are_kept(files: dict[str, Entry]) -> None:
+    setuid = {p.rsplit("/", 1)[1] for p, e in files.items() if e.mode.startswith("-rws") and e.uid == 0}
+    assert "su" in setuid or "mount" in setuid, setuid
+
+
+def test_kernel_and_initramfs(hello_image: Path, files: dict[str, Entry]) -> None:
+    for name in ("kernel", "initramfs"):
+        entry = files[f"boot/{name}"]
+        target = f"boot/{entry.target}" if entry.target else entry.path
+        assert files[target].mode.startswith("-")
+
+
+def test_metadata(hello_image: Path) -> None:
+    def read(name: str) -> str:
+        return squashfs.cat(hello_image, f".genpack/{name}")
+
+    assert [read(n).strip() for n in ("arch", "profile", "artifact")] == ["x86_64", "paravirt", "hello"]
+    assert re.fullmatch(r"[0-9a-f]{40} \d+ \S+\n?", read("timestamp.commit"))
+    entries = read("packages").strip().split("\n\n")
+    assert len(entries) > 30
+    names = set()
+    for entry in entries:
+        first, *rest = entry.splitlines()
+        match = re.fullmatch(r"([\w+.-]+/[\w+.-]+)\[(\S+)\]", first)
+        assert match, first
+        names.add(match[1])
+        assert all(re.match(r"# (NEEDED_BY|DESCRIPTION|USE|HOMEPAGE|LICENSE): ", line) for line in rest), entry
+    assert [n for n in names if n.startswith(("genpack/base-", "genpack/paravirt-", "sys-apps/systemd-"))]
+    assert not [n for n in names if n.startswith(("sys-apps/portage-", "genpack/genpack-progs-"))]
+
+
+def test_genpack_artifacts_lists_what_was_built() -> None:
+    import json
+
+    from harness.commands import run
+
+    listed = json.loads(run("genpack-artifacts", "list", "--json").ok().stdout)
+    assert [a["name"] for a in listed["artifacts"]] == ["hello"]

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: MIT
+"""One boot of the hello image without a data disk: system.ini comes from fw_cfg, and nothing persists."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness.machine import Machine, Timing
+
+INI = """\
+# Written for the test; one key of each kind.
+hostname = orchid
+timezone = Asia/Tokyo
+ssh_pubkey =
+  {key}
+"""
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@pytest.fixture(scope="module")
+def machine(
+    hello_image: Path,
+    ssh_key: Path,
+    cache: Path,
+    timing: Timing,
+    watched: list[Machine],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Machine]:
+    work = tmp_path_factory.mktemp("transient")
+    ini = work / "system.ini"
+    ini.write_text(INI.format(key=ssh_key.with_suffix(".pub").read_text().strip()))
+    before = digest(hello_image)
+    machine = Machine(
+        "e2e-transient",
+        hello_image,
+        work=work,
+        keep=cache / "logs",
+        key=ssh_key,
+        options=("--system-ini", ini),
+        timing=timing,
+    )
+    watched.append(machine)
+    with machine:
+        machine.booted()
+        yield machine
+    assert digest(hello_image) == before
+
+
+def test_pid_1_is_systemd_after_genpack_init(machine: Machine) -> None:
+    assert machine.out("cat /proc/1/comm") == "systemd"
+    state = json.loads(machine.out("cat /run/genpack-init.json"))
+    assert state["failed"] == 0
+    assert state["run"] >= 5
+
+
+def test_hostname_outranks_the_command_line(machine: Machine) -> None:
+    assert "systemd.hostname=e2e-transient" in machine.out("cat /proc/cmdline")
+    assert machine.out("cat /proc/sys/kernel/hostname; cat /etc/hostname").split() == ["orchid", "orchid"]
+
+
+def test_timezone(machine: Machine) -> None:
+    assert machine.out("readlink /etc/localtime").endswith("zoneinfo/Asia/Tokyo")
+    assert machine.out("date +%Z") == "JST"
+
+
+def test_ssh_key_is_that_of_system_ini_for_root_and_the_login_user(machine: Machine, ssh_key: Path) -> None:
+    # The login itself proves it for root: the VM was given no other key.
+    for home, user in (("/root", "root"), ("/home/hello", "hello")):
+        owners = machine.out(f"stat -c '%U %a' {home}/.ssh {home}/.ssh/authorized_keys").splitlines()
+        assert owners == [f"{user} 700", f"{user} 600"]
+        keys = machine.out(f"cat {home}/.ssh/authorized_keys").splitlines()
+        assert keys == [ssh_key.with_suffix(".pub").read_text().strip()]
+    assert machine.out("id -un", user="hello") == "hello"
+
+
+def test_another_key_does_not_get_in(machine: Machine, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    machine_key, machine.key = machine.key, other
+    try:
+        from harness.commands import run
+
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other).ok()
+        assert machine.ssh("true").status == 125
+    finally:
+        machine.key = machine_key
+
+
+def test_command_status_is_passed_on(machine: Machine) -> None:
+    assert machine.ssh("exit 7").status == 7
+
+
+def test_guest_agent_answers(machine: Machine) -> None:
+    assert machine.out("systemctl is-active qemu-guest-agent") == "active"
+    machine.vm("wait", machine.name, "--for", "agent", "--timeout", "30").ok()
+
+
+def test_hello_service_greeted(machine: Machine) -> None:
+    assert machine.out("cat /run/hello/greeting") == "Hello from hello on orchid"
+    assert "hello: Hello from hello on orchid" in machine.out("dmesg")
+    machine.console.wait("hello: Hello from hello on orchid", 5)
+
+
+def test_build_scripts_ran_as_root_and_as_the_user(machine: Machine) -> None:
+    motd = machine.out("cat /etc/motd").splitlines()
+    assert motd[0] == "This is hello, the smallest genpack image."
+    assert motd[1].startswith("Profile paravirt, ")
+    assert machine.out("cat made-at-build; stat -c %U made-at-build", user="hello").splitlines() == [
+        "Made by hello for hello",
+        "hello",
+    ]
+    assert machine.ssh("ls /build.d /build").status != 0
+
+
+def test_no_compiler_header_or_portage(machine: Machine) -> None:
+    for program in ("gcc", "cc", "g++", "make", "ld", "as", "emerge", "ebuild"):
+        assert machine.ssh(f"command -v {program}").status != 0, program
+    assert machine.out("find /usr/include /var/db/pkg /var/db/repos /etc/portage 2>/dev/null | head") == ""
+    assert machine.ssh("python3 -c 'import portage'").status != 0
+
+
+def test_identity_was_made_at_this_boot(machine: Machine) -> None:
+    assert len(machine.out("cat /etc/machine-id")) == 32
+    assert machine.out("ls /etc/ssh/ssh_host_ed25519_key")
+
+
+def test_root_is_an_overlay_over_memory(machine: Machine) -> None:
+    assert machine.out("findmnt -no FSTYPE /") == "overlay"
+    # dracut moves the mounts below /run along with it; the kernel still lists them.
+    kinds = dict(
+        line.split()
+        for line in machine.out("awk '$2 ~ \"^/run/initramfs/r\" {print $2, $3}' /proc/mounts").splitlines()
+    )
+    assert kinds == {"/run/initramfs/ro": "squashfs", "/run/initramfs/rw": "tmpfs"}
+    machine.out("echo gone > /root/file && sync")
+
+
+def test_a_name_that_is_taken(machine: Machine) -> None:
+    result = machine.vm("run", "--name", machine.name, "--detach", machine.image)
+    assert result.status in {1, 2}, str(result)
+    assert len(result.error_lines("vm")) == 1, str(result)
+    assert machine.name in result.stderr
+    assert "Traceback" not in result.stderr
+    assert machine.is_running()
+
+
+def test_power_off_and_console(machine: Machine) -> None:
+    machine.power_off()
+    assert machine.console.trouble() == []
+    missing = machine.vm("ssh", machine.name, "true")
+    assert (missing.status, len(missing.error_lines("vm"))) == (125, 1), str(missing)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Image definitions for genpack, and the command that lists them."""
