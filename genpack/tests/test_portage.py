@@ -147,3 +147,14 @@ def test_local_overlay(artifact: Path, tmp_path: Path, monkeypatch: pytest.Monke
     assert overlays.without_manifest(target) == ["app-misc/x/x-1.ebuild"]
     overlays.install_local(artifact / "none", target)
     assert not target.exists()
+
+
+def test_failure_lines_end_with_the_cause_not_with_portages_summary(tmp_path: Path) -> None:
+    log = tmp_path / "build.log"
+    cause = [f"line {number}" for number in range(30)] + ["", "toy.c:6: error: broken", "make: Error 1"]
+    summary = [" * ERROR: app-misc/toy-1::gentoo failed (compile phase):", " *   emake failed", " * Call stack:"]
+    log.write_text("\n".join([*cause, *summary, *(f" * advice {number}" for number in range(20))]) + "\n")
+    assert portage.failure_lines(log, 5) == ["line 29", "toy.c:6: error: broken", "make: Error 1", *summary[:2]]
+    log.write_text("no summary\n\nthe end\n")
+    assert portage.failure_lines(log, 5) == ["no summary", "the end"]
+    assert portage.failure_lines(tmp_path / "none", 5) == []

@@ -16,7 +16,7 @@ from genpack.errors import GenpackError
 from genpack.hashing import ABSENT
 from genpack.inputs import Input, Inputs
 from genpack.model import Definition
-from genpack.steps import Steps, last_lines
+from genpack.steps import Steps
 from genpack.workdir import State, WorkDir
 
 REPOSITORIES = "var/db/repos"
@@ -175,7 +175,9 @@ class Lower:
                 copy = steps.path.with_name(f"{steps.path.stem}.build-{number}.log")
                 shutil.copyfile(path, copy)
                 steps.write(f"# build log of {path.parent.parent.name}: {copy}")
-            return [f"build log of {failed[-1].parent.parent.name}:", *last_lines(failed[-1], 19)] if failed else []
+            if not failed:
+                return []
+            return [f"build log of {failed[-1].parent.parent.name}:", *portage.failure_lines(failed[-1], 19)]
 
         steps.command(self.container.argv(command), what="emerge", tip=CONTINUE, tail=tail)
 

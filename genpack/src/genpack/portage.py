@@ -172,3 +172,15 @@ ENV = {
     "DISTDIR": "/var/cache/distfiles",
     "PKGDIR": "/var/cache/binpkgs",
 }
+
+
+def failure_lines(build_log: Path, count: int) -> list[str]:
+    """The lines of a build log that tell why a package failed: the last `count` that are not empty, but of Portage's
+    own summary (a call stack and advice, a screenful) no more than its first two. [] if the log can't be read."""
+    try:
+        with build_log.open(encoding="utf-8", errors="replace") as file:
+            found = [line.rstrip("\n") for line in file if line.strip()]
+    except OSError:
+        return []
+    summary = next((number for number, line in enumerate(found) if line.startswith(" * ERROR: ")), len(found))
+    return found[: summary + 2][-count:]

@@ -116,15 +116,6 @@ def _numbers(line: str) -> dict[str, int]:
     return {k: v for k, v in data.items() if isinstance(v, int)} if isinstance(data, dict) else {}
 
 
-def last_lines(path: Path, count: int = TAIL_LINES) -> list[str]:
-    """The last lines of a text file that are not empty; [] if it can't be read."""
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return list(deque((line.rstrip("\n") for line in file if line.strip()), maxlen=count))
-    except OSError:
-        return []
-
-
 def explain(error: GenpackError) -> list[str]:
     """The lines below the message of a failed step."""
     if not isinstance(error, StepError):
