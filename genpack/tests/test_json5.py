@@ -10,7 +10,7 @@ from typing import Any
 import json5 as reference
 import pytest
 from genpack.json5 import Json5Error, parse
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 # Up to U+FFFF: the library leaves pairs of surrogates apart where it reads escapes.
@@ -30,7 +30,11 @@ def test_reads_what_json_writes(value: Any) -> None:
 @given(values)
 def test_reads_what_the_json5_library_writes(value: Any) -> None:
     text = reference.dumps(value, indent=2, trailing_commas=True)
-    assert parse(text).plain() == reference.loads(text)
+    try:
+        expected = reference.loads(text)
+    except ValueError:
+        reject()  # NUL before a digit: the library writes it as \\0, which JSON5 forbids there and itself can't read
+    assert parse(text).plain() == expected
 
 
 @given(st.text(alphabet="{}[],:'\"\\ \nab01.+-eExX/*_$"))
