@@ -33,7 +33,7 @@ def test_reads_what_the_json5_library_writes(value: Any) -> None:
     try:
         expected = reference.loads(text)
     except ValueError:
-        reject()  # NUL before a digit: the library writes it as \\0, which JSON5 forbids there and itself can't read
+        reject()  # NUL before a digit: the library writes it as \0, which JSON5 forbids there and itself can't read
     assert parse(text).plain() == expected
 
 

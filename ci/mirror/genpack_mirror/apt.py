@@ -107,7 +107,9 @@ class Apt:
 
     def resolve(self, names: Iterable[str]) -> list[str]:
         """``package=version`` of everything that installing ``names`` on a minimal system brings, sorted."""
-        output = run(["apt-get", *self.options, "-qq", "-s", "install", "?essential", "apt", *names])
+        output = run(
+            ["apt-get", *self.options, "-qq", "-s", "install", "?essential", "?priority(required)", "apt", *names]
+        )
         return sorted(f"{name}={version}" for name, version in re.findall(r"(?m)^Inst (\S+) \((\S+)", output))
 
     def index(self) -> dict[str, Package]:

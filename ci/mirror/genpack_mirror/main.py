@@ -7,6 +7,7 @@ import argparse
 import fcntl
 import json
 import os
+import signal
 import sys
 import time
 from dataclasses import asdict
@@ -110,6 +111,10 @@ def _publish(mirror: Path, stage3: Path, snapshot: Path, packages: Path, state: 
     os.replace(fresh, state_file)
 
 
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt(143)
+
+
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="ci/mirror/make", description=__doc__)
@@ -118,6 +123,7 @@ def main() -> int:
     if os.geteuid() != 0:
         print("mirror: error: root is needed to unpack a root file system with its owners", file=sys.stderr)
         return 1
+    signal.signal(signal.SIGTERM, _interrupt)
     started = time.monotonic()
     (mirror / ".build").mkdir(parents=True, exist_ok=True)
     with (mirror / ".build/lock").open("w") as lock:
@@ -127,5 +133,8 @@ def main() -> int:
         except MirrorError as error:
             print(f"mirror: error: {error}", file=sys.stderr)
             return 1
+        except KeyboardInterrupt as interrupt:
+            say("interrupted")
+            return interrupt.args[0] if interrupt.args else 130
     say(f"{mirror} is ready ({time.monotonic() - started:.1f} s)")
     return 0

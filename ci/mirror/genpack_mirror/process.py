@@ -23,13 +23,22 @@ def run(argv: Sequence[object], *, cwd: Path | None = None, env: Mapping[str, st
     words = [str(word) for word in argv]
     merged = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **os.environ, "LC_ALL": "C.UTF-8", **(env or {})}
     try:
-        done = subprocess.run(words, cwd=cwd, env=merged, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        child = subprocess.Popen(
+            words, cwd=cwd, env=merged, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
     except FileNotFoundError as error:
         raise MirrorError(f"{words[0]} is not installed") from error
-    output, errors = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
-    if done.returncode != 0:
+    with child:
+        try:
+            out, err = child.communicate()
+        except BaseException:
+            # SIGKILL would leave what the program has started and mounted
+            child.terminate()
+            raise
+    output, errors = out.decode(errors="replace"), err.decode(errors="replace")
+    if child.returncode != 0:
         tail = "\n".join((errors or output).splitlines()[-20:])
-        raise MirrorError(f"{shlex.join(words[:6])}: exit status {done.returncode}\n{tail}")
+        raise MirrorError(f"{shlex.join(words[:6])}: exit status {child.returncode}\n{tail}")
     return output
 
 

@@ -40,11 +40,13 @@ def _describe(path: Path) -> Iterable[bytes]:
 
 
 class Store:
-    """A folder of finished results, each a folder ``STEP-KEY``."""
+    """A folder of finished results, each a folder ``STEP-KEY``. The caller sees that one process at a time has it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         root.mkdir(parents=True, exist_ok=True)
+        for half_made in root.glob(".*.new"):
+            shutil.rmtree(half_made)
 
     def get(self, step: str, key: str, make: Callable[[Path], None]) -> Path:
         """The result of ``step`` for ``key``; ``make(folder)`` fills a new one. Older results of the step go."""
@@ -52,8 +54,7 @@ class Store:
         if final.is_dir():
             return final
         started = time.monotonic()
-        temporary = self.root / f".{step}.{os.getpid()}"
-        shutil.rmtree(temporary, ignore_errors=True)
+        temporary = self.root / f".{step}.new"
         temporary.mkdir()
         try:
             make(temporary)

@@ -3,6 +3,8 @@
 
 import hashlib
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ from genpack_mirror.ebuilds import content_revision, manifest
 from genpack_mirror.publish import publish_stage3
 from genpack_mirror.sign import Signer
 from genpack_mirror.store import Store, digest
+
+MIRROR = Path(__file__).parents[1]
 
 
 def test_only_the_distribution_s_own_sources(tmp_path: Path) -> None:
@@ -58,6 +62,8 @@ def test_store_makes_once_and_leaves_no_half_result(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         store.get("step", "b" * 64, bad)
     assert [path.name for path in store.root.iterdir()] == [first.name]
+    (store.root / ".step.new").mkdir()  # what a power cut leaves
+    store = Store(store.root)
     second = store.get("step", "c" * 64, good)
     assert [path.name for path in store.root.iterdir()] == [second.name]
 
@@ -100,3 +106,19 @@ def test_published_stage3_verifies_with_the_exported_key(tmp_path: Path) -> None
     assert sums.split()[0] == hashlib.sha256(tarball.read_bytes()).hexdigest()
     tarball.write_bytes(b"changed")
     assert subprocess.run([*gpg, "--verify", f"{tarball}.asc", str(tarball)]).returncode != 0
+
+
+def test_an_interrupted_program_is_ended_gently(tmp_path: Path) -> None:
+    """It may have started and mounted things that it alone takes down."""
+    mark = tmp_path / "mark"
+    script = f"trap 'echo ended > {mark}; exit 1' TERM; echo $$ > {tmp_path}/pid; while :; do sleep 0.1; done"
+    code = f"import sys; sys.path.insert(0, {str(MIRROR)!r})\n"
+    code += "import signal\nfrom genpack_mirror import main, process\n"
+    code += f"signal.signal(signal.SIGTERM, main._interrupt)\nprocess.run(['sh', '-c', {script!r}])\n"
+    parent = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    while not (tmp_path / "pid").exists():
+        assert parent.poll() is None
+        time.sleep(0.05)
+    parent.terminate()
+    parent.wait(60)
+    assert mark.read_text() == "ended\n"
