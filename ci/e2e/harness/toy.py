@@ -103,8 +103,9 @@ class Workspace:
 
     def start(self, *words: Argument) -> subprocess.Popen[str]:
         """Start it in a process group of its own and return at once."""
+        # A shell starts background jobs, this test run perhaps, with SIGINT ignored, and that is inherited.
         return subprocess.Popen(
-            self.argv(*words),
+            ["env", "--default-signal=INT", *self.argv(*words)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
