@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from genpack.keys import KEYS
 
-from genpack import cli
+from genpack import cli, options
 
 MAN = Path(__file__).resolve().parents[1] / "man"
 Run = Callable[..., tuple[int, str, str]]
@@ -117,7 +117,7 @@ def test_environment(
     genpack: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, value: str, said: str
 ) -> None:
     define(tmp_path, "{name: 'a'}")
-    monkeypatch.setenv(cli.environment_name(option), value)
+    monkeypatch.setenv(options.environment_name(option), value)
     status, _, err = genpack("check")
     assert status == 2
     assert said in err
@@ -125,12 +125,12 @@ def test_environment(
 
 def test_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    given: dict[str, object] = dict.fromkeys(cli.OPTIONS)
-    plain, _ = cli._settings(given)
+    given: dict[str, object] = dict.fromkeys(options.OPTIONS)
+    plain, _ = options.read(given)
     assert plain.work_root == tmp_path / "work"
     assert plain.mirrors == ("https://distfiles.gentoo.org",)
     assert plain.verify
-    full, _ = cli._settings({**given, "work_dir": Path("w"), "mirror": ["a", "b"], "no_verify": True, "devel": True})
+    full, _ = options.read({**given, "work_dir": Path("w"), "mirror": ["a", "b"], "no_verify": True, "devel": True})
     assert (full.work_root, full.mirrors, full.verify, full.devel) == (tmp_path / "w", ("a", "b"), False, True)
 
 
@@ -183,7 +183,7 @@ def test_the_man_page_lists_the_options_and_commands_of_help(genpack: Run) -> No
     assert listed == options_shown(shown)
     commands = set(re.findall(r"^  ([a-z]+)  +\S", shown.split("Commands:")[1], re.MULTILINE))
     assert set(re.findall(r"^\.SS (?:\")?([a-z]+)", text, re.MULTILINE)) == commands
-    variables = {cli.environment_name(name) for name in cli.OPTIONS} | {"GENPACK_CACHE_DIR"}
+    variables = {options.environment_name(name) for name in options.OPTIONS} | {"GENPACK_CACHE_DIR"}
     assert set(re.findall(r"GENPACK_[A-Z_]+", text)) == variables
 
 

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import io
+import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
-from genpack.errors import ProgramError, StepError
+from genpack.errors import ProgramError, StepError, Terminated
 from genpack.log import Log
 from genpack.steps import Steps, explain
 
@@ -57,6 +60,29 @@ def test_an_interrupted_program_gets_sigterm(tmp_path: Path) -> None:
         process.stream(["sh", "-c", script], on_line=interrupt)
     assert (tmp_path / "mark").read_text() == "ended\n"
     assert time.monotonic() - start < 5
+
+
+def test_a_signal_at_the_start_of_a_program_ends_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes when the program runs and the function that started it has not returned yet."""
+    children: list[subprocess.Popen[bytes]] = []
+
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, *words: Any, **options: Any) -> None:
+            super().__init__(*words, **options)
+            children.append(self)
+            signal.raise_signal(signal.SIGTERM)
+
+    def end(number: int, _: object) -> None:
+        raise Terminated(number)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        with pytest.raises(Terminated):
+            process.run(["sleep", "1000"])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert children[0].returncode == -signal.SIGTERM
 
 
 def test_a_program_that_ignores_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:

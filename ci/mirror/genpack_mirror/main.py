@@ -94,16 +94,20 @@ def _publish(mirror: Path, stage3: Path, snapshot: Path, packages: Path, state: 
     if published == state:
         say("nothing changed")
         return
+    if published.get("code") != state["code"]:
+        published = {}
+    changed = {name for name, key in state.items() if published.get(name) != key}
     state_file.unlink(missing_ok=True)
     signer = Signer(mirror / ".build/gnupg")
     try:
         signer.export(mirror / "keyring.asc")
-        if published.get("stage3") != state["stage3"] or published.get("code") != state["code"]:
+        if "stage3" in changed:
             publish.publish_stage3(stage3, int((stage3 / "time").read_text()), mirror, signer)
-        if published.get("snapshot") != state["snapshot"] or published.get("code") != state["code"]:
+        if "snapshot" in changed:
             publish.publish_snapshot(snapshot, mirror, signer)
-        publish.publish_distfiles([snapshot, packages], mirror)
-        publish.publish_overlay(packages, mirror)
+        if changed & {"snapshot", "suite"}:
+            publish.publish_distfiles([snapshot, packages], mirror)
+            publish.publish_overlay(packages, mirror)
     finally:
         signer.close()
     fresh = state_file.with_suffix(".new")

@@ -2,12 +2,15 @@
 """apt's sources, Manifests, the store of results, signatures."""
 
 import hashlib
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from genpack_mirror import process
 from genpack_mirror.apt import distribution_sources
 from genpack_mirror.ebuilds import content_revision, manifest
 from genpack_mirror.publish import publish_stage3
@@ -106,6 +109,26 @@ def test_published_stage3_verifies_with_the_exported_key(tmp_path: Path) -> None
     assert sums.split()[0] == hashlib.sha256(tarball.read_bytes()).hexdigest()
     tarball.write_bytes(b"changed")
     assert subprocess.run([*gpg, "--verify", f"{tarball}.asc", str(tarball)]).returncode != 0
+
+
+def test_a_signal_at_the_start_of_a_program_ends_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes when the program runs and the function that started it has not returned yet."""
+    children = []
+
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, *words: Any, **options: Any) -> None:
+            super().__init__(*words, **options)
+            children.append(self)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            process.run(["sleep", "1000"])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert children[0].returncode == -signal.SIGTERM
 
 
 def test_an_interrupted_program_is_ended_gently(tmp_path: Path) -> None:

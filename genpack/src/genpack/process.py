@@ -9,8 +9,9 @@ import shlex
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,7 @@ PROGRAMS = {
 }
 
 STOP_SECONDS = 15.0
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -73,14 +75,35 @@ def command_line(argv: Sequence[str | Path]) -> str:
     return shlex.join(str(word) for word in argv)
 
 
-def _start(
+@contextmanager
+def _started(
     argv: Sequence[str | Path], *, cwd: Path | None, env: Mapping[str, str] | None, **streams: int | None
-) -> subprocess.Popen[bytes]:
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that is stopped on every way out but its end. A signal that comes while it starts waits until there is
+    something to stop: its handler's exception would leave the program behind."""
     words = [find(str(argv[0])), *map(str, argv[1:])]
     streams.setdefault("stdin", subprocess.DEVNULL)
     full = None if env is None else {**os.environ, **env}
-    # A session of its own: Ctrl-C reaches genpack alone, which then stops the program in order.
-    return subprocess.Popen(words, cwd=cwd, env=full, start_new_session=True, **streams)  # type: ignore[call-overload, no-any-return]  # stream names are Popen's
+    came: list[int] = []
+    handled = SIGNALS if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.getsignal(number) for number in handled if callable(signal.getsignal(number))}
+    child: subprocess.Popen[bytes] | None = None
+    try:
+        for number in before:
+            signal.signal(number, lambda number, _: came.append(number))
+        try:
+            # A session of its own: Ctrl-C reaches genpack alone, which then stops the program in order.
+            child = subprocess.Popen(words, cwd=cwd, env=full, start_new_session=True, **streams)  # type: ignore[call-overload]  # stream names are Popen's
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            for one in came:
+                signal.raise_signal(one)
+        yield child
+    except BaseException:
+        if child is not None:
+            stop(child)
+        raise
 
 
 def stop(child: subprocess.Popen[bytes]) -> None:
@@ -103,12 +126,9 @@ def run(
 ) -> Result:
     """Run a short program to its end and capture its output. Raises ProgramError if it fails and `check`."""
     pipe = subprocess.PIPE
-    child = _start(argv, cwd=cwd, env=env, stdin=None if stdin is None else pipe, stdout=pipe, stderr=pipe)
-    try:
+    source = subprocess.DEVNULL if stdin is None else pipe
+    with _started(argv, cwd=cwd, env=env, stdin=source, stdout=pipe, stderr=pipe) as child:
         out, err = child.communicate(stdin)
-    except BaseException:
-        stop(child)
-        raise
     if check and child.returncode != 0:
         said = err.decode(errors="replace").strip().splitlines()
         raise ProgramError(
@@ -129,31 +149,33 @@ def stream(
 ) -> int:
     """Run a long program; each line of its output (stdout and stderr together, without line end) goes to `on_line`,
     `on_tick` is called about every second. Returns the exit status (negative: signal). Stopped if interrupted."""
-    child = _start(argv, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert child.stdout is not None
-    pipe, rest = child.stdout.fileno(), b""
-    try:
-        while True:
-            ready, _, _ = select.select([pipe], [], [], 1.0)
-            on_tick()
-            if not ready:
-                if child.poll() is not None:  # a daemon it left behind may hold the pipe open
-                    break
-                continue
-            data = os.read(pipe, 65536)
-            if not data:
+    with _started(argv, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
+        assert child.stdout is not None
+        with child.stdout:
+            _lines(child, child.stdout.fileno(), on_line, on_tick)
+            return child.wait()
+
+
+def _lines(
+    child: subprocess.Popen[bytes], pipe: int, on_line: Callable[[str], None], on_tick: Callable[[], None]
+) -> None:
+    """Hands out a program's output until it ends."""
+    rest = b""
+    while True:
+        ready, _, _ = select.select([pipe], [], [], 1.0)
+        on_tick()
+        if not ready:
+            if child.poll() is not None:  # a daemon it left behind may hold the pipe open
                 break
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                on_line(line.rstrip(b"\r").decode(errors="replace"))
-        if rest:
-            on_line(rest.decode(errors="replace"))
-        return child.wait()
-    except BaseException:
-        stop(child)
-        raise
-    finally:
-        child.stdout.close()
+            continue
+        data = os.read(pipe, 65536)
+        if not data:
+            break
+        *lines, rest = (rest + data).split(b"\n")
+        for line in lines:
+            on_line(line.rstrip(b"\r").decode(errors="replace"))
+    if rest:
+        on_line(rest.decode(errors="replace"))
 
 
 def attach(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> int:

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""The options that every command has, before or after its name, and the settings made of them."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from genpack import settings
+from genpack.errors import UsageError
+from genpack.log import Log
+
+#: Name -> (type with its option, default). All stand before or after the command; after it wins.
+OPTIONS: dict[str, tuple[Any, tuple[str, ...], str, str]] = {
+    "directory": (Path, ("-C",), "DIR", "Run as if started in DIR."),
+    "arch": (str, ("--arch",), "ARCH", "Architecture to build for: x86_64, i686, aarch64, riscv64 [the machine's]."),
+    "variant": (str, ("--variant",), "NAME", "Variant of the definition to build [its default_variant]."),
+    "compression": (str, ("--compression",), "ALGORITHM[:LEVEL]", "auto, gzip, xz, lzo, zstd, lz4 or none."),
+    "devel": (bool, ("--devel",), "", "Keep headers, man pages and static libraries in the image."),
+    "overlay_override": (Path, ("--overlay-override",), "DIR", "Take genpack-overlay from this folder."),
+    "mirror": (list[str], ("--mirror",), "URL|DIR", "Mirror in Gentoo's layout; may be given more than once."),
+    "keyring": (Path, ("--keyring",), "FILE", "Public keys to verify the mirror's files with [Gentoo's]."),
+    "no_verify": (bool, ("--no-verify",), "", "Do not check signatures."),
+    "work_dir": (Path, ("--work-dir",), "DIR", "Folder of the layers, logs and state [work]."),
+    "output_dir": (Path, ("--output-dir",), "DIR", "Folder of the image [the artifact's]."),
+    "debug": (bool, ("--debug",), "", "Show the programs that run, and tracebacks of errors."),
+}
+
+
+def environment_name(option: str) -> str:
+    """The environment variable of an option."""
+    return f"GENPACK_{option.upper()}"
+
+
+def _parameters(*, globally: bool) -> list[inspect.Parameter]:
+    """The options as parameters of a function, as typer reads them. Only the global ones look at the environment:
+    else a variable would win over an option before the command."""
+    result = []
+    for name, (kind, flags, metavar, text) in OPTIONS.items():
+        variable = environment_name(name)
+        option = typer.Option(
+            *flags,
+            metavar=metavar or None,
+            help=f"{text} [env: {variable}]",
+            envvar=variable if globally else None,
+            show_envvar=False,
+        )
+        annotation = Annotated[kind | None, option]  # type: ignore[valid-type]  # a type made at run time
+        result.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
+    return result
+
+
+def with_options(function: Callable[..., int | None], *, globally: bool = False) -> Callable[..., None]:
+    """Gives a command every option beside its own parameters; the function gets them as its first argument, a
+    dictionary in which an option after the command stands before the same one before it."""
+    own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+
+    def command(**values: Any) -> None:
+        here = {name: values.pop(name) for name in OPTIONS}
+        outer = {} if globally else _context().obj
+        given = {name: here[name] if here[name] not in (None, []) else outer.get(name) for name in OPTIONS}
+        status = function(given, **values)
+        if status:
+            raise typer.Exit(status)
+
+    shown = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+    parameters = [*shown, *_parameters(globally=globally)]
+    command.__name__, command.__doc__ = function.__name__, function.__doc__
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # functions may have one
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    return command
+
+
+def _context() -> typer.Context:
+    import click
+
+    return click.get_current_context()  # type: ignore[return-value]  # typer's own class, in a typer command
+
+
+def read(given: dict[str, Any]) -> tuple[settings.Settings, Log]:
+    """The settings and the log that the options ask for. Goes to the folder of -C first."""
+    if given["directory"] is not None:
+        try:
+            os.chdir(given["directory"])
+        except OSError as error:
+            raise UsageError(f"-C {given['directory']}: {error.strerror}") from error
+    here = Path.cwd()
+
+    def path(name: str) -> Path | None:
+        return None if given[name] is None else (here / Path(given[name]).expanduser()).resolve()
+
+    return settings.Settings(
+        directory=here,
+        arch=settings.arch(given["arch"]),
+        variant=given["variant"],
+        compression=settings.compression(given["compression"]),
+        devel=bool(given["devel"]),
+        overlay_override=path("overlay_override"),
+        mirrors=tuple(given["mirror"] or [settings.DEFAULT_MIRROR]),
+        keyring=path("keyring"),
+        verify=not given["no_verify"],
+        work_root=path("work_dir") or here / "work",
+        output_dir=path("output_dir"),
+        cache=settings.cache_folder(),
+    ), Log(debug=bool(given["debug"]))
