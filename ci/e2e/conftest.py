@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from harness import full
 from harness.commands import run
 from harness.machine import Machine, Timing
 from harness.toy import Mirror, Workspace, add_toy_profile
@@ -27,13 +28,15 @@ def _interrupt(number: int, _frame: object) -> None:
     raise KeyboardInterrupt(f"signal {number}")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Ended from outside, the tests still take their machines and builds down, as at Ctrl-C."""
     signal.signal(signal.SIGTERM, _interrupt)
+    config.addinivalue_line("markers", "full: only in `ci/test --full`")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Cheap tests first, machines last; within a file the order is the file's."""
+    full.select(config, items, cache_root() / "full")
     order = ("test_bad_input", "test_build", "test_hello_image")
     items.sort(key=lambda i: order.index(i.path.stem) if i.path.stem in order else len(order))
 
@@ -60,11 +63,15 @@ def timing() -> Timing:
     return TIMING
 
 
-@pytest.fixture(scope="session")
-def cache() -> Path:
+def cache_root() -> Path:
     """The cache root of ci/."""
     default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "genpack-ci"
     return Path(os.environ.get("GENPACK_CI_CACHE") or default)
+
+
+@pytest.fixture(scope="session")
+def cache() -> Path:
+    return cache_root()
 
 
 @pytest.fixture(scope="session")
