@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +46,7 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyte
     monkeypatch.setenv("GENPACK_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
 
 
+Run = Callable[..., tuple[int, str, str]]
 Reading = Callable[[str], tuple[Source, Problems]]
 
 
@@ -86,3 +88,29 @@ def overlay(tmp_path: Path) -> Path:
     (top / "src").mkdir()
     (top / "src/not-of-the-repository.py").write_text("")
     return top
+
+
+@pytest.fixture
+def genpack(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Runs `genpack WORDS`: (status, stdout, stderr)."""
+    import signal
+
+    from genpack import cli
+
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["genpack", *map(str, words)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        shown = capsys.readouterr()
+        return int(caught.value.code or 0), shown.out, shown.err
+
+    return run
+
+
+def define(folder: Path, text: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "genpack.json5").write_text(text)
+    return folder

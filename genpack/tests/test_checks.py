@@ -59,8 +59,8 @@ def test_a_uid_of_two_users_after_the_merge(read: Reading, artifact: Path) -> No
 def test_unknown_profile(read: Reading, artifact: Path, overlay: Path) -> None:
     text = "{\nprofile: 'paravrt', variants: {v: {\nprofile: 'gnome'}, w: {profile: 'gnome/baremetal'}}}"
     assert found(read, artifact, text, overlay) == [
-        "2: profile: there is no profile 'paravrt' for x86_64; did you mean 'paravirt'?",
-        "3: profile: there is no profile 'gnome' for x86_64; known are: gnome/baremetal, paravirt",
+        "2: profile: there is no profile 'paravrt'; did you mean 'paravirt'?",
+        "3: variants.v.profile: there is no profile 'gnome'; known are: gnome/baremetal, paravirt",
     ]
     assert found(read, artifact, text) == []
 

@@ -1,44 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""The command line: options, environment, statuses, and the man pages that list them."""
+"""The command line: options, environment, statuses, and what is said about mistakes."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from genpack.keys import KEYS
+from conftest import Run, define
 
-from genpack import cli, options
-
-MAN = Path(__file__).resolve().parents[1] / "man"
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def genpack(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """Runs `genpack WORDS`: (status, stdout, stderr)."""
-    import signal
-
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["genpack", *map(str, words)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        shown = capsys.readouterr()
-        return int(caught.value.code or 0), shown.out, shown.err
-
-    return run
-
-
-def define(folder: Path, text: str) -> Path:
-    folder.mkdir(exist_ok=True)
-    (folder / "genpack.json5").write_text(text)
-    return folder
+from genpack import options
 
 
 def test_check(genpack: Run, tmp_path: Path, overlay: Path) -> None:
@@ -170,27 +142,6 @@ def test_no_lower_layer_for_bash(genpack: Run, tmp_path: Path, monkeypatch: pyte
     status, _, err = genpack("-C", define(tmp_path / "a", "{name: 'a'}"), "bash", "true")
     assert status == 125
     assert "there is no lower layer" in err
-
-
-def options_shown(help_text: str) -> set[str]:
-    return set(re.findall(r"^  (-C|--[a-z-]+)", help_text, re.MULTILINE)) - {"--help"}
-
-
-def test_the_man_page_lists_the_options_and_commands_of_help(genpack: Run) -> None:
-    text = (MAN / "genpack.1").read_text().replace("\\-", "-").replace("\\&", "")
-    listed = set(re.findall(r"^\.TP\n\.(?:BI|B|BR) (?:\")?(-C|--[a-z-]+)", text, re.MULTILINE))
-    shown = genpack("--help")[1]
-    assert listed == options_shown(shown)
-    commands = set(re.findall(r"^  ([a-z]+)  +\S", shown.split("Commands:")[1], re.MULTILINE))
-    assert set(re.findall(r"^\.SS (?:\")?([a-z]+)", text, re.MULTILINE)) == commands
-    variables = {options.environment_name(name) for name in options.OPTIONS} | {"GENPACK_CACHE_DIR"}
-    assert set(re.findall(r"GENPACK_[A-Z_]+", text)) == variables
-
-
-def test_the_man_page_lists_the_keys() -> None:
-    text = (MAN / "genpack.json5.5").read_text().replace("\\-", "-")
-    listed = set(re.findall(r"^\.TP\n\.BR? (?:\")?([a-z_]+)", text, re.MULTILINE))
-    assert {*KEYS, "arch", "variants", "default_variant"} == listed
 
 
 @pytest.mark.spawns

@@ -10,7 +10,7 @@ from typing import Any
 from genpack.json5 import Node
 from genpack.model import Group, User
 from genpack.problems import Problems
-from genpack.shapes import boolean, fields, integer, string, words, wrong_type
+from genpack.shapes import Schema, Shape, boolean, fields, integer, string, whole, words, words_schema, wrong_type
 
 ACCOUNT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,30}\$?")
 MAX_ID = 2**32 - 2
@@ -28,7 +28,7 @@ _USER = {
 }
 
 
-def users(problems: Problems, node: Node, path: str) -> tuple[User, ...]:
+def read_users(problems: Problems, node: Node, path: str) -> tuple[User, ...]:
     found = []
     for line, where, item in _accounts(problems, node, path):
         if isinstance(item, str):
@@ -41,6 +41,8 @@ def users(problems: Problems, node: Node, path: str) -> tuple[User, ...]:
         values: dict[str, Any] = {}
         if "uid" in given:
             values["uid"] = integer(problems, given["uid"], f"{where}.uid", MAX_ID)
+            if values["uid"] == 0 and name != "root":
+                problems.add(given["uid"].line, f"{where}.uid", "0 is root's", "give another uid")
         for key in ("comment", "home", "shell", "initial_group"):
             if key in given:
                 values[key] = _passwd_field(problems, given[key], f"{where}.{key}", absolute=key in {"home", "shell"})
@@ -54,7 +56,7 @@ def users(problems: Problems, node: Node, path: str) -> tuple[User, ...]:
     return _no_twins(problems, found, path)
 
 
-def groups(problems: Problems, node: Node, path: str) -> tuple[Group, ...]:
+def read_groups(problems: Problems, node: Node, path: str) -> tuple[Group, ...]:
     found = []
     for line, where, item in _accounts(problems, node, path):
         if isinstance(item, str):
@@ -64,6 +66,8 @@ def groups(problems: Problems, node: Node, path: str) -> tuple[Group, ...]:
         name = _account_name(problems, given, item.line, where)
         if name is not None:
             gid = integer(problems, given["gid"], f"{where}.gid", MAX_ID) if "gid" in given else None
+            if gid == 0 and name != "root":
+                problems.add(given["gid"].line, f"{where}.gid", "0 is root's", "give another gid")
             found.append(Group(name, gid, line=item.line))
     return _no_twins(problems, found, path)
 
@@ -107,6 +111,8 @@ def _passwd_field(problems: Problems, node: Node, path: str, *, absolute: bool) 
     if text is not None and ":" in text:
         problems.add(node.line, path, "has a ':' in it, which /etc/passwd can't hold", "leave it out")
         return None
+    if text is not None and path.endswith(".initial_group") and not text.isdecimal():
+        return text if _good_name(problems, text, node.line, path) else None
     if text is not None and absolute and not text.startswith("/"):
         problems.add(node.line, path, f"'{text}' is no absolute path", "begin it with '/'")
         return None
@@ -133,3 +139,30 @@ def _no_twins(problems: Problems, found: list[Any], path: str) -> tuple[Any, ...
         else:
             first[account.name] = account
     return tuple(first.values())
+
+
+def _schema(properties: dict[str, Schema], spellings: dict[str, str]) -> dict[str, object]:
+    """A list of names, or of objects whose members are spelled in one of these ways."""
+    members = {spelling: properties[name] for spelling, name in spellings.items()}
+    entry = {"type": "object", "required": ["name"], "additionalProperties": False, "properties": members}
+    return {"type": "array", "items": {"anyOf": [_NAME, entry]}}
+
+
+_NAME = whole(ACCOUNT_NAME.pattern)
+_ID = {"type": "integer", "minimum": 0, "maximum": MAX_ID}
+_FIELD: Schema = {"type": "string", "pattern": r"^[^:\n\r\0]*[^:\s\0][^:\n\r\0]*$"}
+_PATH: Schema = {"type": "string", "pattern": r"^/[^:\n\r\0]*$"}
+_FIELDS: dict[str, Schema] = {
+    "name": _NAME,
+    "uid": _ID,
+    "comment": _FIELD,
+    "home": _PATH,
+    "shell": _PATH,
+    "initial_group": whole(rf"{ACCOUNT_NAME.pattern}|[0-9]+"),
+    "additional_groups": words_schema(rf",*{ACCOUNT_NAME.pattern}(?:,+(?:{ACCOUNT_NAME.pattern})?)*"),
+    "create_home": {"type": "boolean"},
+    "empty_password": {"type": "boolean"},
+}
+USERS = Shape(read_users, _schema(_FIELDS, _USER), "list of names or objects")
+_GROUP_FIELDS: dict[str, Schema] = {"name": _NAME, "gid": _ID}
+GROUPS = Shape(read_groups, _schema(_GROUP_FIELDS, {"name": "name", "gid": "gid"}), "list of names or objects")

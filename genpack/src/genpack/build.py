@@ -44,21 +44,21 @@ def load(settings: Settings, log: Log, overlay: Path | None) -> Definition:
     """The merged definition, with every check done. Raises UsageError (DefinitionError for all problems together)."""
     path = definition.find(settings.directory)
     source, problems = definition.read(path)
-    checks.everything(source, problems, settings.directory, settings.arch, overlay)
-    for _, note in sorted(problems.notes):
+    checks.everything(source, problems, settings.directory, settings.arch, overlay, settings.variant)
+    for _, note in problems.notes:
         log.note(note)
     problems.raise_if_any()
     chosen = checks.variant(source, settings.variant)
     merged = merge.merge(source, settings.arch.name, chosen, settings.directory.name)
     if not any(layer.name for layer in merge.layers(source, settings.arch.name, chosen)):
-        log.warning(f"{path.name} gives no name: taking the folder's, '{merged.name}'")
+        log.warning(f"{path.name} gives no name: taking the folder's, '{checks.name(path, settings.directory)}'")
     if settings.compression:
         merged = replace(merged, compression=settings.compression)
     return replace(merged, devel=merged.devel or settings.devel)
 
 
-def check(settings: Settings, log: Log) -> None:
-    """`genpack check`: every check that needs no mirror, and nothing else."""
+def check(settings: Settings, log: Log) -> Definition:
+    """`genpack check`: every check that needs no mirror, and nothing else. The merged definition."""
     try:
         overlay: Path | None = overlays.locate(settings.overlay_override)
     except UsageError:
@@ -66,7 +66,7 @@ def check(settings: Settings, log: Log) -> None:
             raise
         overlay = None
         log.note("genpack-overlay is not at hand: the profile is not checked")
-    load(settings, log, overlay)
+    return load(settings, log, overlay)
 
 
 def for_tree(

@@ -13,15 +13,23 @@ import typer
 
 from genpack import __version__
 from genpack.errors import DefinitionError, GenpackError, Terminated
+from genpack.help import Command, Group
 from genpack.log import RED, Log
 from genpack.options import read, with_options
 
 #: Errors of the machine, not of the program: told in one line.
 SURROUNDINGS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENAMETOOLONG}
 
+#: What click takes for true in the environment variable of a boolean option.
+TRUE = {"1", "true", "t", "yes", "y", "on"}
+
+#: Set by completion scripts when they ask.
+VARIABLE = "_GENPACK_COMPLETE"
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 app = typer.Typer(
+    cls=Group,
     add_completion=False,
     suggest_commands=False,  # click does it
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -102,10 +110,35 @@ def check(given: dict[str, Any]) -> None:
     log.line(f"{options.directory}: no problems")
 
 
+def show(given: dict[str, Any]) -> None:
+    """Print the merged definition for an architecture and a variant, as JSON."""
+    from genpack.build import check as merged
+    from genpack.show import text
+
+    print(text(merged(*read(given))))
+
+
+def schema(given: dict[str, Any]) -> None:
+    """Print the JSON Schema of genpack.json5, for editors."""
+    from genpack.schema import text
+
+    print(text())
+
+
+def completion(
+    given: dict[str, Any],
+    shell: Annotated[str | None, typer.Argument(metavar="[SHELL]", show_default=False)] = None,
+) -> None:
+    """Print the completion script for bash, zsh or fish [the one that $SHELL names]."""
+    from genpack.completion import script
+
+    print(script(typer.main.get_command(app), shell))
+
+
 app.callback(invoke_without_command=True)(with_options(main_options, globally=True))
-for _command in (build, lower, upper, pack, check):
-    app.command()(with_options(_command))
-app.command(context_settings={"allow_interspersed_args": False})(with_options(bash))
+for _command in (build, lower, upper, pack, check, show, schema, completion):
+    app.command(cls=Command)(with_options(_command))
+app.command(cls=Command, context_settings={"allow_interspersed_args": False})(with_options(bash))
 
 
 def _terminate(signum: int, _: object) -> NoReturn:
@@ -129,7 +162,7 @@ def _report(error: GenpackError) -> None:
 
 def _trace() -> None:
     """The traceback of an expected error, if --debug asks for it."""
-    if "--debug" in sys.argv or os.environ.get("GENPACK_DEBUG"):
+    if "--debug" in sys.argv or os.environ.get("GENPACK_DEBUG", "").strip().lower() in TRUE:
         import traceback
 
         traceback.print_exc()
@@ -143,6 +176,10 @@ def main() -> None:
         if signal.getsignal(signum) != signal.SIG_IGN:  # nohup, or a shell's background job
             signal.signal(signum, _terminate)
     try:
+        if VARIABLE in os.environ:
+            from genpack.completion import answer
+
+            sys.exit(answer(typer.main.get_command(app)))
         sys.exit(app(standalone_mode=False) or 0)
     except GenpackError as error:
         _trace()
@@ -156,6 +193,9 @@ def main() -> None:
         sys.exit(1)
     except click.ClickException as error:
         error.show()
+        variable = getattr(getattr(error, "param", None), "envvar", None)
+        if variable and variable in os.environ:
+            Log().line(f"tip: the environment variable {variable} is set")
         sys.exit(error.exit_code)
     except Terminated as error:
         name = "interrupted" if error.signum == signal.SIGINT else f"ended by {signal.Signals(error.signum).name}"

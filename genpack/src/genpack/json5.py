@@ -8,6 +8,7 @@ value, and of keys given twice. The tests compare this parser with the `json5` l
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 
 
@@ -87,20 +88,22 @@ _NUMBER = re.compile(
 )
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "0": "\0"}
 _WORDS = {"null": None, "true": True, "false": False}
+#: What editors count as lines: not U+2028 and U+2029.
+_EDITOR_LINE_END = re.compile(r"\r\n|[\n\r]")
 _PLAIN = {quote: re.compile(rf"[^{quote}\\\n\r]+") for quote in "\"'"}
 MAX_DEPTH = 100
+#: Characters of a number: Python refuses to convert decimal numbers of more than 4300 digits.
+MAX_NUMBER = 400
 
 
 class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
-        self.line_starts = [0, *(m.end() for m in _LINE_END.finditer(text))]
+        self.line_starts = [0, *(m.end() for m in _EDITOR_LINE_END.finditer(text))]
 
     def line(self, at: int | None = None) -> int:
         """Line of a position (default: here), from 1."""
-        from bisect import bisect_right
-
         return bisect_right(self.line_starts, self.at if at is None else at)
 
     def error(self, message: str, at: int | None = None) -> Json5Error:
@@ -149,6 +152,8 @@ class _Parser:
         after = found.end()
         if _NAME.match(self.text, after) or self.text[after : after + 1].isdigit():
             raise self.error("malformed number")
+        if after - found.start() > MAX_NUMBER:
+            raise self.error(f"number of more than {MAX_NUMBER} characters")
         self.at = after
         text = found.group()
         sign = -1 if text[0] == "-" else 1

@@ -1,210 +1,103 @@
 # SPDX-License-Identifier: MIT
-"""Reads the value of each key: one function a shape, every problem noted, never an exception.
+"""The table of the definition's keys: their shapes, where they may stand, how they merge, what they mean.
 
-A reader gets the node and the key's path and returns the value, leaving out what is wrong.
+The reader (definition.py), the JSON Schema (schema.py) and `genpack show` (show.py) go by it; the tests compare it
+with genpack.json5(5).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from genpack.account_keys import groups, users
-from genpack.atoms import advice as atom_advice
-from genpack.atoms import is_atom, is_map_atom
-from genpack.json5 import Member, Node
-from genpack.model import ALGORITHMS, Breaker, Compression
-from genpack.problems import Problems, nearest, suggest
-from genpack.shapes import boolean, fields, integer, members, string, strings, words, wrong_type
+from genpack import values
+from genpack.account_keys import GROUPS, USERS
+from genpack.json5 import Member
+from genpack.problems import Problems, listed, nearest
+from genpack.shapes import Shape
+from genpack.values import ATOM_OR_ATOMS, ATOMS, BOOLEAN, PACKAGES, atom_map, named
 
-Reader = Callable[[Problems, Node, str], Any]
-
-FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
-PROFILE = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]*(?:/[A-Za-z0-9_+-][A-Za-z0-9._+-]*)*")
-UNIT = re.compile(
-    r"[A-Za-z0-9:_.\\-]+(?:@[A-Za-z0-9:_.\\-]*)?"
-    r"(?:\.(?:service|socket|timer|path|target|mount|automount|swap|slice))?"
-)
-USE_FLAG = re.compile(r"[+-]?[A-Za-z0-9][A-Za-z0-9+_@-]*|-\*|[A-Z][A-Z0-9_]*:")
-KEYWORD = re.compile(r"[~-]?(?:[A-Za-z0-9_][A-Za-z0-9_-]*|\*)|\*\*")
-LICENSE = re.compile(r"-?(?:@?[A-Za-z0-9_][A-Za-z0-9+_.-]*|\*)")
-
-
-def matching(pattern: re.Pattern[str], wanted: str) -> Reader:
-    """A reader of a string of a certain form."""
-
-    def read(problems: Problems, node: Node, path: str) -> str | None:
-        text = string(problems, node, path)
-        if text is not None and not pattern.fullmatch(text):
-            problems.add(node.line, path, f"'{text}' is no {wanted}", "use letters, digits and . _ + - only")
-            return None
-        return text
-
-    return read
-
-
-def profile(problems: Problems, node: Node, path: str) -> str | None:
-    if node.kind == "null":
-        return None
-    found: str | None = matching(PROFILE, "profile name")(problems, node, path)
-    return found
-
-
-def outfile(problems: Problems, node: Node, path: str) -> str | None:
-    text = string(problems, node, path)
-    for word in re.findall(r"\{([^{}]*)\}", text or ""):
-        if word not in {"name", "arch", "variant"}:
-            problems.add(node.line, path, f"unknown placeholder '{{{word}}}'", "use {name}, {arch} or {variant}")
-    return text
-
-
-def atoms(problems: Problems, node: Node, path: str) -> tuple[str, ...]:
-    good = []
-    for line, text in strings(problems, node, path):
-        if is_atom(text):
-            good.append(text)
-        else:
-            problems.add(line, path, f"'{text}' is no package atom", atom_advice(text))
-    return tuple(good)
-
-
-def atom_or_atoms(problems: Problems, node: Node, path: str) -> tuple[str, ...]:
-    return atoms(problems, Node((node,), node.line, "list") if node.kind == "string" else node, path)
-
-
-def runtime_packages(problems: Problems, node: Node, path: str) -> tuple[str, ...]:
-    """Atoms; `-atom` removes, `#...` is a comment."""
-    good = []
-    for line, text in strings(problems, node, path):
-        if text.startswith("#"):
-            problems.note(line, path, f"'{text}' is a comment: ignored")
-        elif is_atom(text.removeprefix("-")):
-            good.append(text)
-        else:
-            problems.add(line, path, f"'{text}' is no package atom", atom_advice(text.removeprefix("-")))
-    return tuple(good)
-
-
-def atom_map(pattern: re.Pattern[str], what: str, *, null: tuple[str, ...] | None = None, nullable: bool) -> Reader:
-    """A reader of `atom -> words`; a null value stands for `null`."""
-
-    def read(problems: Problems, node: Node, path: str) -> dict[str, tuple[str, ...] | None]:
-        result: dict[str, tuple[str, ...] | None] = {}
-        if node.kind != "object":
-            wrong_type(problems, node, path, f"an object {{atom: {what}}}")
-            return result
-        for member in members(problems, node, path):
-            where = f"{path}.{member.key}"
-            if not is_map_atom(member.key):
-                problems.add(member.line, where, "is no package atom", atom_advice(member.key))
-                continue
-            if member.value.kind == "null" and nullable:
-                result[member.key] = null
-                continue
-            good = []
-            for line, word in words(problems, member.value, where):
-                if pattern.fullmatch(word):
-                    good.append(word.removeprefix("+"))
-                else:
-                    problems.add(line, where, f"'{word}' is no {what}", f"correct the {what}")
-            result[member.key] = tuple(good)
-        return result
-
-    return read
-
-
-def services(problems: Problems, node: Node, path: str) -> tuple[str, ...]:
-    good = []
-    for line, text in strings(problems, node, path):
-        if UNIT.fullmatch(text):
-            good.append(text)
-        else:
-            problems.add(line, path, f"'{text}' is no unit name", "write it as systemctl enable takes it")
-    return tuple(good)
-
-
-def commands(problems: Problems, node: Node, path: str) -> tuple[str, ...]:
-    return tuple(text for _, text in strings(problems, node, path))
-
-
-def compression(problems: Problems, node: Node, path: str) -> Compression | None:
-    level_node: Node | None = None
-    name_node: Node | None = node
-    if node.kind == "object":
-        given = fields(problems, node, path, {"algorithm": "algorithm", "level": "level"})
-        name_node, level_node = given.get("algorithm"), given.get("level")
-        if name_node is None:
-            problems.add(node.line, path, "has no algorithm", "add 'algorithm'")
-            return None
-    elif node.kind != "string":
-        wrong_type(problems, node, path, "a string or an object {algorithm, level}")
-        return None
-    name = string(problems, name_node, path) if name_node else None
-    if name is None:
-        return None
-    if name not in ALGORITHMS:
-        problems.add(node.line, path, f"unknown algorithm '{name}'", suggest(name, ALGORITHMS))
-        return None
-    level = None if level_node is None else integer(problems, level_node, f"{path}.level", 22)
-    if level is not None and level_node is not None:
-        levels = ALGORITHMS[name]
-        if levels is None:
-            problems.add(level_node.line, f"{path}.level", f"{name} has no levels", "leave it out")
-        elif level not in levels:
-            advice = f"use {levels.start} to {levels.stop - 1}"
-            problems.add(level_node.line, f"{path}.level", f"{name} has no level {level}", advice)
-    return Compression(name, level)
-
-
-def breaker(problems: Problems, node: Node, path: str) -> Breaker | None:
-    if node.kind != "object":
-        wrong_type(problems, node, path, "an object {packages, use}")
-        return None
-    given = fields(problems, node, path, {"packages": "packages", "use": "use"})
-    if "packages" not in given:
-        problems.add(node.line, path, "has no packages", "add 'packages'")
-        return None
-    found = atoms(problems, given["packages"], f"{path}.packages")
-    use = words(problems, given["use"], f"{path}.use") if "use" in given else []
-    for line, word in use:
-        if not USE_FLAG.fullmatch(word) or word.endswith(":"):
-            problems.add(line, f"{path}.use", f"'{word}' is no USE flag", "correct the USE flag")
-    return Breaker(found, tuple(word.removeprefix("+") for _, word in use))
+#: How the values of several layers become one.
+LATER = "later wins"
+NEW = "new entries appended"
+BY_KEY = "by key, later wins"
+BY_NAME = "appended; same name replaces"
 
 
 @dataclass(frozen=True)
 class Key:
-    """A key of the definition. `in_arch`, `in_variant`: where else than at the top it may stand."""
+    """A key of the definition. `default` is JSON, or words; `in_arch`, `in_variant`: where else than at the top it
+    may stand."""
 
-    read: Reader
+    shape: Shape
+    default: str
+    merge: str
+    text: str
     in_arch: bool = False
     in_variant: bool = False
 
+    @property
+    def marks(self) -> str:
+        """`(m)(v)` as in the man page."""
+        return "(m)" * self.in_arch + "(v)" * self.in_variant
+
+
+def _everywhere(shape: Shape, default: str, merge: str, text: str) -> Key:
+    return Key(shape, default, merge, text, in_arch=True, in_variant=True)
+
+
+def _not_in_arch(shape: Shape, default: str, merge: str, text: str) -> Key:
+    return Key(shape, default, merge, text, in_variant=True)
+
+
+_NAME = named(values.FILE_NAME, "artifact name")
+_USE = atom_map(values.USE_FLAG, "USE flag", nullable=True)
+_KEYWORDS = atom_map(values.KEYWORD, "keyword", null=(), nullable=True)
+_LICENSES = atom_map(values.LICENSE, "license", nullable=False)
+_ENV = atom_map(values.FILE_NAME, "file name", nullable=False)
 
 KEYS: dict[str, Key] = {
-    "name": Key(matching(FILE_NAME, "artifact name"), in_variant=True),
-    "profile": Key(profile, in_variant=True),
-    "outfile": Key(outfile, in_variant=True),
-    "compression": Key(compression, in_variant=True),
-    "packages": Key(runtime_packages, in_arch=True, in_variant=True),
-    "buildtime_packages": Key(atoms, in_arch=True, in_variant=True),
-    "buildtime_packages_first": Key(boolean, in_arch=True, in_variant=True),
-    "binpkg_excludes": Key(atom_or_atoms, in_arch=True, in_variant=True),
-    "use": Key(atom_map(USE_FLAG, "USE flag", nullable=True), in_arch=True, in_variant=True),
-    "accept_keywords": Key(atom_map(KEYWORD, "keyword", null=(), nullable=True), in_arch=True, in_variant=True),
-    "mask": Key(atoms, in_arch=True, in_variant=True),
-    "license": Key(atom_map(LICENSE, "license", nullable=False), in_arch=True, in_variant=True),
-    "env": Key(atom_map(FILE_NAME, "file name", nullable=False), in_arch=True, in_variant=True),
-    "users": Key(users, in_variant=True),
-    "groups": Key(groups, in_variant=True),
-    "services": Key(services, in_arch=True, in_variant=True),
-    "setup_commands": Key(commands, in_arch=True, in_variant=True),
-    "circulardep_breaker": Key(breaker, in_variant=True),
-    "devel": Key(boolean, in_variant=True),
-    "independent_binpkgs": Key(boolean),
-    "include_commit_id": Key(boolean),
+    "name": _not_in_arch(_NAME, "the folder's name", LATER, "Name of the artifact, and of its files."),
+    "profile": _not_in_arch(
+        values.PROFILE_NAME, "null", LATER, "Profile of genpack-overlay below genpack/<gentoo architecture>/."
+    ),
+    "outfile": _not_in_arch(
+        values.OUTFILE, '"{name}-{arch}.squashfs"', LATER, "The image's file; {name}, {arch}, {variant} are replaced."
+    ),
+    "compression": _not_in_arch(
+        values.COMPRESSION, '"auto"', LATER, "Compression of the image; auto: gzip where GRUB must read it, else zstd."
+    ),
+    "packages": _everywhere(
+        PACKAGES, "[]", NEW, "What the image holds; a leading - removes an inherited entry, # makes a comment."
+    ),
+    "buildtime_packages": _everywhere(ATOMS, "[]", NEW, "Packages of the lower layer only."),
+    "buildtime_packages_first": _everywhere(BOOLEAN, "false", LATER, "Install buildtime_packages before all others."),
+    "binpkg_excludes": _everywhere(
+        ATOM_OR_ATOMS, "[]", NEW, "Neither taken from nor put into the cache of binary packages."
+    ),
+    "use": _everywhere(_USE, "{}", BY_KEY, "package.use; */* stands for all packages, NAME: sets a USE_EXPAND group."),
+    "accept_keywords": _everywhere(
+        _KEYWORDS, "{}", BY_KEY, "package.accept_keywords; null is the architecture's testing keyword."
+    ),
+    "mask": _everywhere(ATOMS, "[]", NEW, "package.mask."),
+    "license": _everywhere(_LICENSES, "{}", BY_KEY, "package.license."),
+    "env": _everywhere(_ENV, "{}", BY_KEY, "package.env: files in the artifact's folder env/."),
+    "users": _not_in_arch(USERS, "[]", BY_NAME, "Users to make in the image, or to change."),
+    "groups": _not_in_arch(GROUPS, "[]", BY_NAME, "Groups to make in the image, or to change."),
+    "services": _everywhere(values.SERVICES, "[]", NEW, "Units to enable, as systemctl enable takes them."),
+    "setup_commands": _everywhere(values.COMMANDS, "[]", "appended", "Shell commands, run in this order in the image."),
+    "circulardep_breaker": _not_in_arch(
+        values.BREAKER, "none", LATER, "Packages to install first on a fresh lower layer, with these USE flags."
+    ),
+    "devel": _not_in_arch(BOOLEAN, "false", LATER, "Keep headers, man pages and static libraries."),
+    "independent_binpkgs": Key(BOOLEAN, "false", "not merged", "A cache of binary packages of this artifact's own."),
+    "include_commit_id": Key(BOOLEAN, "false", "not merged", "Write /.genpack/commit-id."),
+}
+
+#: The keys that hold layers: name -> (what they are, marks, what they do).
+STRUCTURE = {
+    "arch": ("object: architecture -> object", "(v)", "Keys for some architectures: NAME, or NAME|NAME."),
+    "variants": ("object: name -> object", "", "Keys for variants, chosen with --variant."),
+    "default_variant": ("string", "", "The variant that is built without --variant."),
 }
 
 #: Spellings of earlier tools: an error that names the new one.
@@ -223,9 +116,8 @@ def unknown_key(problems: Problems, member: Member, path: str, allowed: set[str]
     where = f"{path}.{member.key}" if path else member.key
     if member.key in OLD_SPELLINGS:
         problems.add(member.line, where, "old spelling", f"write '{OLD_SPELLINGS[member.key]}'")
-    elif member.key in KEYS or member.key in {"arch", "variants", "default_variant"}:
+    elif member.key in KEYS or member.key in STRUCTURE:
         problems.add(member.line, where, f"can't be given {place}", "move it to the top level of the file")
     else:
         near = nearest(member.key, allowed)
-        advice = f"did you mean '{near}'?" if near else "known are: " + ", ".join(sorted(allowed))
-        problems.add(member.line, where, "unknown key", advice)
+        problems.add(member.line, where, "unknown key", f"did you mean '{near}'?" if near else listed(allowed))

@@ -77,6 +77,12 @@ def two(old: Layer, new: Layer) -> Layer:
     )
 
 
+def all_layers(source: Source) -> list[Layer]:
+    """Every layer of the file."""
+    places = [(source.base, source.arches), *((each.layer, each.arches) for each in source.variants.values())]
+    return [layer for base, arches in places for layer in (base, *(entry.layer for entry in arches))]
+
+
 def layers(source: Source, arch: str, variant: str | None) -> list[Layer]:
     """The layers that apply, in their order."""
     result = [source.base, *(entry.layer for entry in source.arches if arch in entry.arches)]

@@ -107,15 +107,25 @@ class Variant:
 
 
 @dataclass(frozen=True)
+class Mention:
+    """A name that the definition holds, and where."""
+
+    name: str
+    line: int
+    key: str
+    variant: str | None = None
+
+
+@dataclass(frozen=True)
 class Source:
-    """The whole file. `env_lines` says where each `env` file name stands."""
+    """The whole file. `profiles` and `env_files` say where these are named."""
 
     base: Layer
     arches: tuple[ArchLayer, ...]
     variants: Mapping[str, Variant]
     default_variant: str | None
-    profile_lines: Mapping[str, int]
-    env_lines: Mapping[str, tuple[int, str]]
+    profiles: tuple[Mention, ...] = ()
+    env_files: tuple[Mention, ...] = ()
 
 
 @dataclass(frozen=True)

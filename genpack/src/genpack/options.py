@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from genpack import settings
+from genpack import completion, settings
 from genpack.errors import UsageError
 from genpack.log import Log
 
@@ -49,6 +49,8 @@ def _parameters(*, globally: bool) -> list[inspect.Parameter]:
             help=f"{text} [env: {variable}]",
             envvar=variable if globally else None,
             show_envvar=False,
+            autocompletion=completion.VALUES.get(name),
+            click_type=completion.place(metavar),
         )
         annotation = Annotated[kind | None, option]  # type: ignore[valid-type]  # a type made at run time
         result.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))

@@ -10,7 +10,7 @@ from pathlib import Path
 from genpack.arch import ARCHES, Arch, host_arch
 from genpack.errors import UsageError
 from genpack.model import ALGORITHMS, Compression
-from genpack.problems import suggest
+from genpack.problems import suggest, suggest_and_list
 
 DEFAULT_MIRROR = "https://distfiles.gentoo.org"
 
@@ -37,7 +37,7 @@ def arch(name: str | None) -> Arch:
     """The architecture of --arch, by default the machine's. Raises UsageError."""
     wanted = name or host_arch()
     if wanted not in ARCHES:
-        raise UsageError(f"unknown architecture '{wanted}'", tip=suggest(wanted, ARCHES))
+        raise UsageError(f"unknown architecture '{wanted}'", tip=suggest_and_list(wanted, ARCHES))
     return ARCHES[wanted]
 
 

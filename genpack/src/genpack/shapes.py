@@ -3,10 +3,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from genpack.json5 import Member, Node
 from genpack.problems import Problems, suggest
+
+Reader = Callable[[Problems, Node, str], Any]
+Schema = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A form that values have. `read` gets problems, node and key path, and returns the value without what is wrong;
+    `schema` says the same as JSON Schema; `words` to people."""
+
+    read: Reader
+    schema: Schema
+    words: str
+
+
+def whole(pattern: str) -> Schema:
+    """The schema of strings that a pattern matches from end to end."""
+    return {"type": "string", "pattern": f"^(?:{pattern})$"}
+
+
+#: A string that is neither empty nor of several lines.
+LINE: Schema = {"type": "string", "pattern": r"^[^\n\r\0]*[^\s\0][^\n\r\0]*$"}
+#: The same with line breaks.
+TEXT: Schema = {"type": "string", "pattern": r"[^\s\0]"}
+
+
+def words_schema(pattern: str) -> Schema:
+    """The schema of what `words` reads: words in a string, or in a list of strings."""
+    line = whole(rf"[ \t]*(?:{pattern})(?:[ \t]+(?:{pattern}))*[ \t]*")
+    return {"anyOf": [line, {"type": "array", "items": line}]}
+
 
 _ARTICLE = {
     "object": "an object",
@@ -34,7 +67,7 @@ def members(problems: Problems, node: Node, path: str) -> Iterator[Member]:
         yield member
 
 
-def string(problems: Problems, node: Node, path: str) -> str | None:
+def string(problems: Problems, node: Node, path: str, *, multiline: bool = False) -> str | None:
     if node.kind != "string":
         wrong_type(problems, node, path, "a string")
         return None
@@ -42,8 +75,11 @@ def string(problems: Problems, node: Node, path: str) -> str | None:
     if not node.value.strip():
         problems.add(node.line, path, "is empty", "give a value or leave the key out")
         return None
-    if "\0" in node.value or ("\n" in node.value and not path.startswith("setup_commands")):
+    if "\0" in node.value or (not multiline and ("\n" in node.value or "\r" in node.value)):
         problems.add(node.line, path, "has a line break or a NUL in it", "write it in one line")
+        return None
+    if any("\ud800" <= char <= "\udfff" for char in node.value):
+        problems.add(node.line, path, "has half of a surrogate pair in it", "write the character itself")
         return None
     return node.value
 
@@ -55,14 +91,14 @@ def boolean(problems: Problems, node: Node, path: str) -> bool | None:
     return bool(node.value)
 
 
-def strings(problems: Problems, node: Node, path: str) -> list[tuple[int, str]]:
+def strings(problems: Problems, node: Node, path: str, *, multiline: bool = False) -> list[tuple[int, str]]:
     """A list of strings, with their lines."""
     if node.kind != "list":
         wrong_type(problems, node, path, "a list of strings")
         return []
     found = []
     for index, item in enumerate(node.items):
-        text = string(problems, item, f"{path}[{index}]")
+        text = string(problems, item, f"{path}[{index}]", multiline=multiline)
         if text is not None:
             found.append((item.line, text))
     return found
