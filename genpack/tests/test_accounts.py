@@ -38,3 +38,10 @@ def test_names(tmp_path: Path) -> None:
     (tmp_path / "passwd").write_text("root:x:0:0::/root:/bin/sh\n\nbroken\nu:x:1:1::/:/\n")
     assert accounts.names(tmp_path / "passwd") == {"root", "u"}
     assert accounts.names(tmp_path / "gone") == set()
+
+
+def test_a_new_user_takes_the_group_of_its_name_that_is_there() -> None:
+    assert accounts.user_command(User("a"), [], ["a", "b"]) == ["useradd", "--create-home", "--gid", "a", "a"]
+    other = accounts.user_command(User("a", initial_group="b"), [], ["a", "b"])
+    assert other == ["useradd", "--create-home", "--gid", "b", "a"]
+    assert accounts.user_command(User("a"), ["a"], ["a"]) is None

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
 
 import pytest
 from conftest import Run, define
+from genpack.errors import UsageError
 
 from genpack import options
 
@@ -93,6 +95,79 @@ def test_environment(
     status, _, err = genpack("check")
     assert status == 2
     assert said in err
+
+
+@pytest.mark.parametrize("option", sorted(options.OPTIONS))
+def test_every_option_is_set_by_its_variable(genpack: Run, monkeypatch: pytest.MonkeyPatch, option: str) -> None:
+    seen: list[dict[str, object]] = []
+
+    def note(given: dict[str, object]) -> None:
+        seen.append(given)
+        raise UsageError("seen")
+
+    monkeypatch.setattr("genpack.cli.read", note)
+    kind, _, _, _ = options.OPTIONS[option]
+    text, value = {
+        bool: ("yes", True),
+        int: ("3", 3),
+        Path: ("a b", Path("a b")),
+        str: ("a b", "a b"),
+        list[str]: ("a b", ["a", "b"]),
+    }[kind]
+    monkeypatch.setenv(options.environment_name(option), text)
+    assert "seen" in genpack("check")[2]
+    assert seen[0][option] == value
+    assert all(given in (None, []) for name, given in seen[0].items() if name != option)
+
+
+@pytest.mark.parametrize("option", sorted(name for name, entry in options.OPTIONS.items() if entry[0] is bool))
+def test_boolean_variables(genpack: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, option: str) -> None:
+    seen: list[object] = []
+
+    def note(given: dict[str, object]) -> None:
+        seen.append(given[option])
+        raise UsageError("seen")
+
+    monkeypatch.setattr("genpack.cli.read", note)
+    for text in ("1", "true", "YES", "on", "0", "False", "no", "off"):
+        monkeypatch.setenv(options.environment_name(option), text)
+        genpack("check")
+    assert [bool(value) for value in seen] == [True] * 4 + [False] * 4
+    monkeypatch.setenv(options.environment_name(option), "perhaps")
+    status, _, err = genpack("check")
+    assert status == 2
+    assert "'perhaps' is not a valid boolean" in err
+    assert f"the environment variable {options.environment_name(option)} is set" in err
+
+
+def test_debug_shows_a_traceback_only_if_it_is_true(genpack: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for text, shown in (("1", True), ("0", False), ("no", False), ("", False)):
+        monkeypatch.setenv("GENPACK_DEBUG", text)
+        assert ("Traceback" in genpack("check")[2]) == shown
+
+
+def test_a_folder_whose_name_can_t_be_an_artifact_s(genpack: Run, tmp_path: Path) -> None:
+    folder = define(tmp_path / "my folder", "{}")
+    status, _, err = genpack("-C", folder, "show")
+    assert status == 2
+    assert "gives no name, and the folder's, 'my folder', can't be an artifact's" in err
+    assert "taking the folder's, 'good'" in genpack("-C", define(tmp_path / "good", "{}"), "check")[2]
+
+
+def test_show_and_schema(genpack: Run, tmp_path: Path, overlay: Path) -> None:
+    folder = define(tmp_path / "a", "{name: 'a', devel: false, variants: {v: {services: ['s'], compression: 'xz'}}}")
+    words = ("-C", folder, "--overlay-override", overlay, "show", "--variant", "v", "--arch", "i686", "--devel")
+    status, out, err = genpack(*words)
+    assert (status, err) == (0, "")
+    expected = {"name": "a", "outfile": "a-v-i686.squashfs", "compression": "xz", "services": ["s"], "devel": True}
+    assert json.loads(out) == expected
+    status, out, _ = genpack("schema")
+    assert status == 0
+    assert json.loads(out)["title"] == "genpack.json5"
+    define(folder, "{nme: 'a'}")
+    status, out, err = genpack("-C", folder, "show")
+    assert (status, out) == (2, "")
+    assert "genpack.json5:1: nme: unknown key" in err
 
 
 def test_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,7 +118,9 @@ def test_nobody_listens(server: Server) -> None:
 
 def test_two_at_once_fetch_once(server: Server, tmp_path: Path) -> None:
     server.script = [(200, None, "")]
-    threads = [threading.Thread(target=download.large, args=(server.url, tmp_path / "file", Log())) for _ in range(4)]
+    threads = [
+        threading.Thread(target=download.large, args=(server.url, tmp_path / "file", Log())) for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

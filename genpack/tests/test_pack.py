@@ -149,7 +149,9 @@ def test_a_warning_if_grub_can_t_read_the_image(upper: Path, tmp_path: Path) -> 
 
 @real
 @pytest.mark.spawns
-def test_a_failed_mksquashfs_leaves_the_old_image(upper: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_mksquashfs_leaves_the_old_image(
+    upper: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     output = tmp_path / "out/a.squashfs"
     run(Pack(upper, output, Compression(), EPOCH), tmp_path)
     before = output.read_bytes()

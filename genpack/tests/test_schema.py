@@ -131,7 +131,7 @@ atoms = st.text(alphabet="ab/-1.:*=>~[]x,_+r", min_size=1, max_size=12)
 flags = st.text(alphabet="aB-+*:@_1 ~", min_size=1, max_size=8)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(atoms, flags)
 def test_patterns_mean_the_same_in_both(accepts: Callable[[object], bool], read: Reading, atom: str, flag: str) -> None:
     for value in (

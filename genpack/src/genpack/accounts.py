@@ -24,15 +24,17 @@ def group_command(group: Group, existing: Collection[str]) -> list[str] | None:
     return ["groupmod", *gid, group.name] if gid else None
 
 
-def user_command(user: User, existing: Collection[str]) -> list[str] | None:
-    """Makes a user, or changes one that exists (a package's, root) to what is given; None if nothing is to be done."""
+def user_command(user: User, existing: Collection[str], groups: Collection[str] = ()) -> list[str] | None:
+    """Makes a user, or changes one that exists (a package's, root) to what is given; None if nothing is to be done. A
+    new user whose name is one of `groups` gets that group: useradd refuses to make a second one."""
+    own_group = user.name if user.name in groups and user.name not in existing else None
     words: list[str] = []
     for option, value in (
         ("--uid", user.uid),
         ("--comment", user.comment),
         ("--home-dir" if user.name not in existing else "--home", user.home),
         ("--shell", user.shell),
-        ("--gid", user.initial_group),
+        ("--gid", user.initial_group or own_group),
     ):
         if value is not None:
             words += [option, str(value)]

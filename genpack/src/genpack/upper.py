@@ -75,7 +75,8 @@ class Upper:
                 with steps.step(f"group {group.name}"):
                     self._run(steps, command, f"{command[0]} {group.name}")
         for user in self.definition.users:
-            command = accounts.user_command(user, accounts.names(merged / "etc/passwd"))
+            groups = accounts.names(merged / "etc/group")
+            command = accounts.user_command(user, accounts.names(merged / "etc/passwd"), groups)
             if command:
                 with steps.step(f"user {user.name}"):
                     self._run(steps, command, f"{command[0]} {user.name}")
