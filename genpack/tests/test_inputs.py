@@ -51,7 +51,7 @@ Resolve = Callable[..., Inputs]
 @pytest.fixture
 def resolve(keys: dict[str, Key], mirror: Path, tmp_path: Path) -> Resolve:
     def run(keyring: str | None = "good", mirrors: tuple[Path | str, ...] = (mirror,)) -> Inputs:
-        places = fetch.mirrors([str(place) for place in mirrors], tmp_path / "downloads", Log())
+        places = fetch.mirrors([str(place) for place in mirrors], tmp_path / "cache", Log())
         with Verifier(keys[keyring].public if keyring else None) as verifier:
             return Resolver(places, verifier, tmp_path / "cache").resolve(ARCHES["x86_64"])
 

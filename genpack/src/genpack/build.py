@@ -15,7 +15,9 @@ from genpack import (
     fetch,
     files,
     hashing,
+    lock,
     merge,
+    overlay_source,
     overlays,
     plan,
     portage,
@@ -24,9 +26,11 @@ from genpack import (
 )
 from genpack import upper as upper_phase
 from genpack.container import Container
-from genpack.errors import UsageError
+from genpack.digests import identity
+from genpack.errors import GenpackError, TrustError, UsageError
 from genpack.fetch import Mirror
-from genpack.inputs import Inputs, Resolver, identity
+from genpack.inputs import Inputs, Resolver
+from genpack.lock import Lock
 from genpack.log import Log, duration, size
 from genpack.lower import Lower
 from genpack.model import Compression, Definition
@@ -59,10 +63,12 @@ def load(settings: Settings, log: Log, overlay: Path | None) -> Definition:
 
 def check(settings: Settings, log: Log) -> Definition:
     """`genpack check`: every check that needs no mirror, and nothing else. The merged definition."""
+    pins = lock.read(settings.directory)
     try:
-        overlay: Path | None = overlays.locate(settings.overlay_override)
-    except UsageError:
-        if settings.overlay_override is not None:
+        overlay: Path | None = overlay_source.locate(settings, log, pins, offline=True).folder
+    except GenpackError as error:
+        wrong = isinstance(error, UsageError | TrustError)
+        if wrong and (settings.overlay_override is not None or settings.overlay is not None):
             raise
         overlay = None
         log.note("genpack-overlay is not at hand: the profile is not checked")
@@ -87,14 +93,15 @@ def for_tree(
         if isinstance(mirror, fetch.FolderMirror):
             read_only.append((mirror.folder, f"/mnt/mirror-{index}"))
             sources.append(f"/mnt/mirror-{index}/distfiles")
-        else:
+        elif not settings.offline:
             sources.append(mirror.name)
     return Container(
         root,
         read_only=read_only,
         writable=[(distfiles, "/var/cache/distfiles"), (binpkgs, "/var/cache/binpkgs")],
-        env={**portage.ENV, "GENTOO_MIRRORS": " ".join(sources), **extra},
+        env={**portage.environment(settings.offline), "GENTOO_MIRRORS": " ".join(sources), **extra},
         personality=preflight.personality(settings.arch),
+        offline=settings.offline,
     )
 
 
@@ -109,24 +116,28 @@ class Builder:
     work: WorkDir
     mirrors: Sequence[Mirror]
     keyring: Path | None
+    lock: Lock | None
 
     @classmethod
     def prepare(cls, settings: Settings, log: Log) -> Builder:
         """Checks all that can be checked without a side effect."""
         preflight.root("build an image")
         preflight.programs([*preflight.LOWER_PROGRAMS, *preflight.PACK_PROGRAMS, *(["gpg"] if settings.verify else [])])
-        overlay = overlays.locate(settings.overlay_override)
+        pins = lock.read(settings.directory)
+        if settings.locked:
+            lock.require(pins, settings.arch.name)
+        overlay = overlay_source.locate(settings, log, pins).folder
         merged = load(settings, log, overlay)
         overlays.require_arch(overlay, settings.arch.gentoo)
         keyring = keyring_file(settings.keyring) if settings.verify else None
-        mirrors = fetch.mirrors(settings.mirrors, settings.cache / "downloads", log)
+        mirrors = fetch.mirrors(settings.mirrors, settings.cache, log, offline=settings.offline)
         if merged.include_commit_id:
             preflight.programs(["git"])
         preflight.nspawn()
         preflight.mksquashfs()
         preflight.emulation(settings.arch)
         work = WorkDir(settings.work_root, settings.arch.name, merged.variant)
-        return cls(settings, log, merged, overlay, work, mirrors, keyring)
+        return cls(settings, log, merged, overlay, work, mirrors, keyring, pins)
 
     @property
     def image(self) -> Path:
@@ -140,8 +151,10 @@ class Builder:
             self._run(until)
 
     def _run(self, until: str) -> None:
-        inputs = self._inputs()
         overlay_hash = overlays.content_hash(self.overlay)
+        if self.lock is not None:
+            self.lock.check_overlay(overlay_hash, self.overlay)
+        inputs = self._inputs()
         folders = {name: hashing.of_folder(self.settings.directory / name) for name in FOLDERS}
         commit = upper_phase.commit_id(self.settings.directory) if self.definition.include_commit_id else ""
         pins = plan.Pins(inputs.stage3.sha256, inputs.snapshot.sha256, overlay_hash, folders, commit)
@@ -166,8 +179,18 @@ class Builder:
     def _inputs(self) -> Inputs:
         if self.keyring is None:
             self.log.warning("--no-verify: signatures of stage3 and snapshot are NOT checked")
+        if self.lock is not None and (missing := self.lock.missing(self.settings.arch.name)):
+            self.log.note(f"genpack.lock does not pin {', '.join(missing)}: what is there now is taken")
         with Verifier(self.keyring) as verifier, self.log.step("inputs: stage3 and snapshot"):
-            return Resolver(self.mirrors, verifier, self.settings.cache).resolve(self.settings.arch)
+            resolver = Resolver(
+                self.mirrors,
+                verifier,
+                self.settings.cache,
+                log=self.log,
+                lock=self.lock,
+                offline=self.settings.offline,
+            )
+            return resolver.resolve(self.settings.arch)
 
     def _reasons(self, phase: str, planned: plan.PhasePlan, state: State) -> list[str]:
         """Why a phase must run, from its inputs and from what is there."""
@@ -208,7 +231,12 @@ class Builder:
         return for_tree(root, self.settings, self.definition, self.work, self.mirrors, extra or {})
 
     def _epoch(self) -> int:
-        return epoch_of(self.work.lower / "var/db/repos/gentoo/metadata/timestamp.commit")
+        epoch = epoch_of(self.work.lower / "var/db/repos/gentoo/metadata/timestamp.commit")
+        pin = self.lock.snapshot if self.lock else None
+        if pin is not None and pin.time != epoch:
+            what = f"{lock.FILE_NAME}: snapshot.time is {pin.time}, and the snapshot's own time is {epoch}"
+            raise UsageError(what, tip="remove [snapshot] and run 'genpack lock': it writes both as they are")
+        return epoch
 
     def _lower(self, inputs: Inputs, overlay_hash: str, local_hash: str, state: State) -> Lower:
         return Lower(

@@ -135,8 +135,18 @@ def completion(
     print(script(typer.main.get_command(app), shell))
 
 
+def lock(
+    given: dict[str, Any],
+    update: Annotated[bool, typer.Option("--update", help="Refresh everything to the latest.")] = False,
+) -> None:
+    """Write genpack.lock, or add what it lacks; --update refreshes it."""
+    from genpack import locking
+
+    print(locking.run(*read(given), update=update))
+
+
 app.callback(invoke_without_command=True)(with_options(main_options, globally=True))
-for _command in (build, lower, upper, pack, check, show, schema, completion):
+for _command in (build, lower, upper, pack, check, lock, show, schema, completion):
     app.command(cls=Command)(with_options(_command))
 app.command(cls=Command, context_settings={"allow_interspersed_args": False})(with_options(bash))
 

@@ -45,13 +45,15 @@ def _bind(source: Path | str, target: str) -> str:
 
 @dataclass(frozen=True)
 class Container:
-    """How to run programs in a tree. `read_only` and `writable` bind host folders: (host folder, path in the tree)."""
+    """How to run programs in a tree. `read_only` and `writable` bind host folders: (host folder, path in the tree).
+    `offline`: nothing but the loopback interface is in it."""
 
     root: Path
     read_only: Sequence[tuple[Path, str]] = ()
     writable: Sequence[tuple[Path, str]] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     personality: str | None = None
+    offline: bool = False
 
     def argv(
         self, command: Sequence[str], *, network: bool = True, tmpfs: Sequence[str] = (), console: str = "pipe"
@@ -60,11 +62,14 @@ class Container:
         words: list[str | Path] = ["setpriv", "--pdeathsig", "TERM", "systemd-nspawn", "--quiet", "--register=no"]
         words += ["--keep-unit", "--as-pid2", "--suppress-sync=yes", f"--console={console}", "--machine=genpack"]
         words += ["--resolv-conf=off", "--timezone=off", "--link-journal=no", f"--directory={self.root}"]
+        if self.offline:
+            words.append("--private-network")
         if self.personality:
             words.append(f"--personality={self.personality}")
         words += [f"--tmpfs={folder}:mode=1777" for folder in tmpfs]
         words += [f"--bind-ro={_bind(source, target)}:norbind" for source, target in self.read_only]
         words += [f"--bind={_bind(source, target)}" for source, target in self.writable]
+        network = network and not self.offline
         target = resolv_conf_target(self.root) if network and Path("/etc/resolv.conf").is_file() else None
         if target:
             words.append(f"--bind-ro={_bind('/etc/resolv.conf', target)}")

@@ -9,7 +9,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from genpack import overlays, portage
+from genpack import overlays, portage, timestamp
 from genpack.arch import Arch
 from genpack.container import MOUNT_POINTS, Container
 from genpack.errors import GenpackError
@@ -76,8 +76,7 @@ class Lower:
             self.work.remove(fresh)
             fresh.mkdir(parents=True)
             _untar(steps, snapshot, fresh, ["--strip-components=1"])
-            if not (fresh / "metadata/timestamp.commit").is_file():
-                raise steps.failure(f"{snapshot.name} has no metadata/timestamp.commit", tip="use another --mirror")
+            timestamp.of_file(fresh / timestamp.MEMBER, f"{timestamp.MEMBER} of {snapshot.name}")
             _unchanged(snapshot)
             self.work.remove(target)
             fresh.rename(target)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from genpack import completion, settings
+from genpack import completion, settings, userfile
 from genpack.errors import UsageError
 from genpack.log import Log
 
@@ -25,6 +25,8 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...], str, str]] = {
     "overlay_override": (Path, ("--overlay-override",), "DIR", "Take genpack-overlay from this folder."),
     "mirror": (list[str], ("--mirror",), "URL|DIR", "Mirror in Gentoo's layout; may be given more than once."),
     "keyring": (Path, ("--keyring",), "FILE", "Public keys to verify the mirror's files with [Gentoo's]."),
+    "offline": (bool, ("--offline",), "", "Use only the cache and local folders."),
+    "locked": (bool, ("--locked",), "", "Fail unless genpack.lock pins everything."),
     "no_verify": (bool, ("--no-verify",), "", "Do not check signatures."),
     "work_dir": (Path, ("--work-dir",), "DIR", "Folder of the layers, logs and state [work]."),
     "output_dir": (Path, ("--output-dir",), "DIR", "Folder of the image [the artifact's]."),
@@ -92,6 +94,7 @@ def read(given: dict[str, Any]) -> tuple[settings.Settings, Log]:
         except OSError as error:
             raise UsageError(f"-C {given['directory']}: {error.strerror}") from error
     here = Path.cwd()
+    mine = userfile.read()
 
     def path(name: str) -> Path | None:
         return None if given[name] is None else (here / Path(given[name]).expanduser()).resolve()
@@ -103,10 +106,14 @@ def read(given: dict[str, Any]) -> tuple[settings.Settings, Log]:
         compression=settings.compression(given["compression"]),
         devel=bool(given["devel"]),
         overlay_override=path("overlay_override"),
-        mirrors=tuple(given["mirror"] or [settings.DEFAULT_MIRROR]),
-        keyring=path("keyring"),
+        mirrors=tuple(given["mirror"] or mine.mirrors or [settings.DEFAULT_MIRROR]),
+        keyring=path("keyring") or mine.keyring,
         verify=not given["no_verify"],
         work_root=path("work_dir") or here / "work",
         output_dir=path("output_dir"),
-        cache=settings.cache_folder(),
+        cache=settings.cache_folder(mine.cache),
+        offline=bool(given["offline"]),
+        locked=bool(given["locked"]),
+        overlay=mine.overlay,
+        binhosts=mine.binhosts,
     ), Log(debug=bool(given["debug"]))

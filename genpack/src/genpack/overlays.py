@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from genpack import hashing, process
+from genpack import hashing
 from genpack.errors import GenpackError, UsageError
 
 NAME = "genpack-overlay"
@@ -16,18 +16,6 @@ LOCAL_NAME = "genpack-local"
 #: Folders of a repository beside its categories.
 _PARTS = ("eclass", "licenses", "metadata", "profiles")
 _SKIP = frozenset({".git", "__pycache__", "md5-cache"})
-
-
-def locate(override: Path | None) -> Path:
-    """The folder of genpack-overlay: --overlay-override, else what `genpack-overlay path` prints."""
-    if override is not None:
-        return checked(override)
-    if shutil.which("genpack-overlay") is None:
-        raise UsageError(
-            "genpack-overlay is not installed",
-            tip="install it (pip install genpack-overlay), or name a checkout with --overlay-override DIR",
-        )
-    return checked(Path(process.run(["genpack-overlay", "path"]).stdout.decode().strip()))
 
 
 def checked(folder: Path) -> Path:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from genpack import files, hashing
+from genpack import files, hashing, timestamp
 from genpack.errors import GenpackError
 from genpack.model import Compression
 from genpack.steps import Steps
@@ -119,7 +119,4 @@ def check_superblock(image: Path) -> None:
 
 def epoch_of(timestamp_commit: Path) -> int:
     """Seconds since 1970 in `COMMIT EPOCH ISO-TIME`, the content of a repository's metadata/timestamp.commit."""
-    words = timestamp_commit.read_text().split()
-    if len(words) < 2 or not words[1].isdecimal():
-        raise GenpackError(f"{timestamp_commit} does not say 'COMMIT EPOCH TIME'", tip="use another snapshot")
-    return int(words[1])
+    return timestamp.of_file(timestamp_commit).epoch

@@ -173,6 +173,14 @@ ENV = {
     "PKGDIR": "/var/cache/binpkgs",
 }
 
+#: With --offline: Portage copies from folders among GENTOO_MIRRORS by itself, and this is what it runs for a URL.
+_OFFLINE = 'sh -c "echo genpack --offline: ${FILE} is neither in the cache nor in a local mirror >&2; exit 1"'
+
+
+def environment(offline: bool) -> dict[str, str]:
+    """The environment of Portage's programs."""
+    return {**ENV, "FETCHCOMMAND": _OFFLINE, "RESUMECOMMAND": _OFFLINE} if offline else dict(ENV)
+
 
 def failure_lines(build_log: Path, count: int) -> list[str]:
     """The lines of a build log that tell why a package failed: the last `count` that are not empty, but of Portage's

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the command line and the environment say, as one frozen object."""
+"""What the command line, the environment and the user's configuration file say, as one frozen object."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ DEFAULT_MIRROR = "https://distfiles.gentoo.org"
 
 @dataclass(frozen=True)
 class Settings:
-    """All paths are absolute. `variant` and `compression` None: as the definition says."""
+    """All paths are absolute. `variant` and `compression` None: as the definition says. `overlay`: a folder, an archive
+    or a URL; `binhosts`: those of the user's configuration file."""
 
     directory: Path
     arch: Arch
@@ -31,6 +32,10 @@ class Settings:
     work_root: Path
     output_dir: Path | None
     cache: Path
+    offline: bool = False
+    locked: bool = False
+    overlay: str | None = None
+    binhosts: tuple[str, ...] = ()
 
 
 def arch(name: str | None) -> Arch:
@@ -59,10 +64,12 @@ def compression(text: str | None) -> Compression | None:
     return Compression(name, int(level))
 
 
-def cache_folder() -> Path:
-    """$GENPACK_CACHE_DIR, else $XDG_CACHE_HOME/genpack, else ~/.cache/genpack."""
+def cache_folder(configured: Path | None = None) -> Path:
+    """$GENPACK_CACHE_DIR, else the user's own file, else $XDG_CACHE_HOME/genpack, else ~/.cache/genpack."""
     own = os.environ.get("GENPACK_CACHE_DIR")
     if own:
         return Path(own).absolute()
+    if configured is not None:
+        return configured
     xdg = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(xdg) if xdg.startswith("/") else Path("~/.cache").expanduser()) / "genpack"

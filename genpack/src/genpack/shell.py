@@ -28,7 +28,7 @@ def run(settings: Settings, log: Log, command: Sequence[str]) -> int:
         raise GenpackError(f"there is no lower layer in {work.top}", tip="make it with 'genpack lower'")
     with work.locked():
         container.own_mounts()
-        mirrors = fetch.mirrors(settings.mirrors, settings.cache / "downloads", log)
+        mirrors = fetch.mirrors(settings.mirrors, settings.cache, log, offline=settings.offline)
         box = for_tree(work.lower, settings, definition, work, mirrors, {})
         terminal = sys.stdin.isatty() and sys.stdout.isatty()
         # env: a command that is not there gives its status 127, not one of nspawn's own.

@@ -86,23 +86,29 @@ class Verifier:
             if line.startswith("[GNUPG:] "):
                 word, *rest = line[9:].split()
                 words.setdefault(word, rest)
-        source = f"keyring {self.keyring}"
-        for word, why in (
-            ("BADSIG", "the signature by key {} does not fit: the file was changed or is damaged"),
-            ("EXPKEYSIG", "the key {} of the signature has expired"),
-            ("REVKEYSIG", "the key {} of the signature was revoked"),
-            ("EXPSIG", "the signature by key {} has expired"),
-            ("NO_PUBKEY", "signed by key {}, which is not in the " + source),
-            ("ERRSIG", "the signature by key {} can't be checked"),
-        ):
+        for word, why, tip in _REFUSED:
             if word in words and not (word in {"NO_PUBKEY", "ERRSIG"} and "VALIDSIG" in words):
                 key = words[word][0] if words[word] else "?"
-                raise TrustError(f"{name}: {why.format(key)}", tip=_ADVICE)
+                raise TrustError(f"{name}: {why.format(key=key, keyring=self.keyring)}", tip=tip)
         if "GOODSIG" not in words or "VALIDSIG" not in words:
-            raise TrustError(f"{name}: has no signature that gpg can read", tip=_ADVICE)
+            raise TrustError(f"{name}: has no signature that gpg can read", tip=_FETCH)
 
 
-_ADVICE = "use another mirror, fetch the file again, or name the mirror's own keys with --keyring FILE"
+_FETCH = "use another mirror, or fetch the file again"
+_KEYS = "bring the keyring up to date (--keyring FILE names one), or use another mirror"
+#: gpg's status word -> what is wrong, and what to do; the first that applies is told.
+_REFUSED = (
+    ("BADSIG", "the signature by key {key} does not fit: the file was changed or is damaged", _FETCH),
+    ("EXPKEYSIG", "the key {key} of the signature has expired", _KEYS),
+    ("REVKEYSIG", "the key {key} of the signature was revoked", _KEYS),
+    ("EXPSIG", "the signature by key {key} has expired", _FETCH),
+    (
+        "NO_PUBKEY",
+        "signed by key {key}, which is not in the keyring {keyring}",
+        "use another mirror; for a mirror of your own name its keys with --keyring FILE",
+    ),
+    ("ERRSIG", "the signature by key {key} can't be checked", _FETCH),
+)
 
 
 def unwrap(data: bytes) -> bytes:
