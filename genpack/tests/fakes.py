@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -55,22 +56,51 @@ def tar_xz(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def make_mirror(folder: Path, key: Key) -> Path:
-    """A whole mirror; the archives hold next to nothing."""
-    stage3 = tar_xz({"usr/bin/emerge": b"#!/bin/sh\n", "filler": bytes(range(256)) * 40})
-    snapshot = tar_xz({"gentoo-20240102/metadata/timestamp.commit": b"abc 1704164645 2024-01-02T03:04:05Z\n"})
-    name = STAGE3.rsplit("/", 1)[1]
+@dataclass(frozen=True)
+class Edition:
+    """What a mirror has at one time."""
+
+    stamp: str = STAMP
+    day: str = "20240102"
+    epoch: int = 1704164645
+
+    @property
+    def stage3(self) -> str:
+        return f"{AUTOBUILDS}/{self.stamp}/stage3-amd64-systemd-{self.stamp}.tar.xz"
+
+    @property
+    def snapshot(self) -> str:
+        return f"snapshots/gentoo-{self.day}.tar.xz"
+
+
+FIRST = Edition()
+SECOND = Edition("20240209T000000Z", "20240208", 1707436800)
+
+
+def make_mirror(folder: Path, key: Key, edition: Edition = FIRST) -> Path:
+    """A whole mirror; the archives hold next to nothing. In a mirror that is there, files of other editions stay."""
+    stage3 = tar_xz({"usr/bin/emerge": b"#!/bin/sh\n", "filler": bytes(range(256)) * 40, "at": edition.stamp.encode()})
+    snapshot = tar_xz({f"gentoo-{edition.day}/metadata/timestamp.commit": f"abc {edition.epoch} time\n".encode()})
+    name = edition.stage3.rsplit("/", 1)[1]
     write = {
-        STAGE3: stage3,
-        f"{STAGE3}.asc": key.detach(stage3),
-        f"{STAGE3}.sha256": key.clearsign(f"# SHA256 HASH\n{hashlib.sha256(stage3).hexdigest()}  {name}\n"),
-        f"{STAGE3}.DIGESTS": key.clearsign(f"# SHA512 HASH\n{hashlib.sha512(stage3).hexdigest()}  {name}\n"),
-        POINTER: key.clearsign(f"# Latest as of now\n{STAMP}/{name} {len(stage3)}\n"),
-        SNAPSHOT: snapshot,
-        f"{SNAPSHOT}.gpgsig": key.detach(snapshot, armor=False),
-        f"{SNAPSHOT}.md5sum": f"{hashlib.md5(snapshot).hexdigest()}  gentoo-latest.tar.xz\n".encode(),
+        edition.stage3: stage3,
+        f"{edition.stage3}.asc": key.detach(stage3),
+        f"{edition.stage3}.sha256": key.clearsign(f"# SHA256 HASH\n{hashlib.sha256(stage3).hexdigest()}  {name}\n"),
+        f"{edition.stage3}.DIGESTS": key.clearsign(f"# SHA512 HASH\n{hashlib.sha512(stage3).hexdigest()}  {name}\n"),
+        POINTER: key.clearsign(f"# Latest as of now\n{edition.stamp}/{name} {len(stage3)}\n"),
     }
+    signature = key.detach(snapshot, armor=False)
+    for path in (SNAPSHOT, edition.snapshot):
+        write[path] = snapshot
+        write[f"{path}.gpgsig"] = signature
+        write[f"{path}.md5sum"] = f"{hashlib.md5(snapshot).hexdigest()}  {path.rsplit('/', 1)[1]}\n".encode()
     for path, content in write.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
     return folder
+
+
+def remove_key(key: Key) -> None:
+    """Ends the key's agent and removes its home."""
+    subprocess.run(["gpgconf", "--homedir", key.home, "--kill", "all"], check=False)
+    shutil.rmtree(key.home, ignore_errors=True)

@@ -132,7 +132,8 @@ def _open(url: str, headers: dict[str, str]) -> HTTPResponse | None:
         if isinstance(reason, ssl.SSLCertVerificationError):
             what = f"{url}: the server's certificate is not valid: {reason.verify_message}"
             raise GenpackError(what, tip="check the machine's clock and its CA certificates") from error
-        raise _BrokenError(str(reason) or type(reason).__name__) from error
+        said = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+        raise _BrokenError(f"can't reach the server: {said}") from error
 
 
 def _refused(url: str, error: HTTPError, headers: dict[str, str]) -> None:

@@ -168,8 +168,10 @@ class Mirrors:
             lacking.append(member.name)
         return None
 
-    def nowhere(self, path: str, tip: str = "name a mirror with --mirror") -> GenpackError:
-        """The error for a file that no mirror has."""
+    def nowhere(self, path: str, why: str = "", tip: str = "name a mirror with --mirror") -> GenpackError:
+        """The error for a file that no mirror has; `why` says who wants it."""
+        if why:
+            path = f"{path} ({why})"
         if self.offline:
             what = f"--offline: {path} is neither in the cache nor in a local mirror"
             return GenpackError(what, tip="run 'genpack lock' once without --offline: it fetches what a build needs")

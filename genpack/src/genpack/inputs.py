@@ -84,7 +84,7 @@ class Resolver:
         pointer, name, size = self._pointer(arch)
         found = self._stage3(name, size, None)
         if found is None:
-            raise self.mirrors.nowhere(f"{name}, which {pointer.where} names", "use another --mirror")
+            raise self.mirrors.nowhere(name, f"named by {pointer.where}", "use another --mirror")
         pointer.keep()
         return found
 
@@ -111,7 +111,7 @@ class Resolver:
         if not self.mirrors.offline:
             pointer, latest, _ = self._pointer(arch)
             not_older(pointer.where, latest, pin)
-        raise self.mirrors.nowhere(f"{pin.path}, which {FILE_NAME} pins", UPDATE)
+        raise self.mirrors.nowhere(pin.path, f"pinned by {FILE_NAME}", UPDATE)
 
     def _stage3(self, name: str, size: int, pinned: str | None) -> Input | None:
         """A stage3, verified; `pinned` is its SHA-256 in the lock. None if no mirror has it."""
@@ -213,7 +213,7 @@ class Resolver:
 
         found = self._large(Wanted(pin.path, sha256=pin.sha256), check)
         if found is None:
-            raise self.mirrors.nowhere(f"{pin.path}, which {FILE_NAME} pins", UPDATE)
+            raise self.mirrors.nowhere(pin.path, f"pinned by {FILE_NAME}", UPDATE)
         return found
 
     @staticmethod

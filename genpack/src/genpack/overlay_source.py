@@ -15,6 +15,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from genpack import files, overlays, process
@@ -24,6 +25,9 @@ from genpack.lock import Lock
 from genpack.log import Log
 from genpack.settings import Settings
 from genpack.store import Store, Wanted
+
+if TYPE_CHECKING:
+    from tarfile import TarFile, TarInfo
 
 #: What an archive may hold at most: a repository is far below that.
 MAX_BYTES, MAX_MEMBERS = 256 << 20, 100_000
@@ -155,7 +159,7 @@ def _unpack(archive: Path, name: str, target: Path) -> Path:
     import tarfile
     import zlib
 
-    inside = target / "content"
+    inside = target.resolve() / "content"
     inside.mkdir()
     total = 0
     try:
@@ -171,25 +175,23 @@ def _unpack(archive: Path, name: str, target: Path) -> Path:
     return inside
 
 
-def _extract(tar: object, member: object, inside: Path, name: str) -> None:
-    """One member, with its executable bit and no other permission, owner or time."""
-    import tarfile
+def _leads_out(member: TarInfo, place: Path, inside: Path) -> bool:
+    """True if a member would be written through a link, or is a link to the outside. Links that were unpacked before
+    count: the real places are compared."""
+    if place.parent.resolve() != place.parent or (place.is_symlink() and not member.issym()):
+        return True
+    link = member.linkname
+    return member.issym() and (link.startswith("/") or not (place.parent / link).resolve().is_relative_to(inside))
 
-    assert isinstance(tar, tarfile.TarFile)
-    assert isinstance(member, tarfile.TarInfo)
+
+def _extract(tar: TarFile, member: TarInfo, inside: Path, name: str) -> None:
+    """One member, with its executable bit and no other permission, owner or time."""
     parts = Path(member.name).parts
-    place = inside.joinpath(*(part for part in parts if part != "."))
-    out = parts and (parts[0] == "/" or ".." in parts)
-    if not out and (member.isfile() or member.isdir() or member.issym()):
-        # What was unpacked before may be a link: the real place counts.
-        out = not place.parent.resolve().is_relative_to(inside) or (place.is_symlink() and not member.issym())
-        if member.issym() and not out:
-            link = place.parent.resolve() / member.linkname
-            out = Path(member.linkname).is_absolute() or not link.resolve().is_relative_to(inside)
-    elif not out:
+    if not (member.isfile() or member.isdir() or member.issym()):
         kind = "a hard link" if member.islnk() else "a device or the like"
         raise TrustError(f"{name}: {member.name} is {kind}, which no ebuild repository has", tip="name another archive")
-    if out:
+    place = inside.joinpath(*parts)
+    if parts and (parts[0] == "/" or ".." in parts or _leads_out(member, place, inside)):
         raise TrustError(f"{name}: {member.name} leads out of the archive's folder", tip="name another archive")
     if member.isdir():
         place.mkdir(parents=True, exist_ok=True)
