@@ -175,7 +175,7 @@ ENV = {
 
 #: With --offline: Portage copies from folders among GENTOO_MIRRORS by itself, and this is what it runs for a URL. It
 #: insists on ${FILE} in it.
-_OFFLINE = r'sh -c "echo \"genpack --offline: ${URI} is neither in the cache nor in a local mirror\" >&2; exit 1" ${FILE}'
+_OFFLINE = r'sh -c "echo \"genpack --offline: ${URI} is in neither cache nor local mirror\" >&2; exit 1" ${FILE}'
 
 
 def environment(offline: bool) -> dict[str, str]:
