@@ -44,6 +44,7 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyte
         if name.startswith("GENPACK_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("GENPACK_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/nowhere/config")
 
 
 Run = Callable[..., tuple[int, str, str]]

@@ -34,6 +34,15 @@ def test_argv(tmp_path: Path) -> None:
     assert not any("resolv.conf" in word for word in words)
 
 
+def test_offline_has_no_network(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/resolv.conf").touch()
+    for offline in (False, True):
+        words = [str(word) for word in Container(tmp_path, offline=offline).argv(["true"])]
+        assert ("--private-network" in words) is offline
+        assert any("resolv.conf:" in word for word in words) is (not offline and Path("/etc/resolv.conf").is_file())
+
+
 def test_resolv_conf(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     file = tmp_path / "etc/resolv.conf"

@@ -201,6 +201,17 @@ def test_a_redirect_is_followed(server: Faulty, store: Store) -> None:
     assert [path for path, _ in server.asked] == ["file", "real"]
 
 
+@pytest.mark.parametrize("new", ["http://x.invalid/file", "ftp://x.invalid/file"])
+def test_a_redirect_away_from_https_is_refused(new: str) -> None:
+    import urllib.request
+
+    handler = next(h for h in download._opener().handlers if isinstance(h, urllib.request.HTTPRedirectHandler))
+    request = urllib.request.Request("https://x.invalid/file")
+    with pytest.raises(GenpackError, match=f"https://x.invalid/file: the server sends to {new}, which is refused"):
+        handler.redirect_request(request, None, 302, "", None, new)  # type: ignore[arg-type]  # not looked at
+    assert handler.redirect_request(request, None, 302, "", {}, "https://y.invalid/")  # type: ignore[arg-type]
+
+
 def test_retries_stop(server: Faulty, store: Store) -> None:
     for status, tries in ((503, 4), (403, 1)):
         server.asked.clear()

@@ -221,7 +221,7 @@ def test_mirror_addresses(tmp_path: Path) -> None:
         (mirror,) = fetch.mirrors([address], tmp_path, Log())
         assert mirror.name == str(folder)
     for address in ("ftp://example.invalid/x", "rsync://example.invalid", str(tmp_path / "gone")):
-        with pytest.raises(UsageError, match="--mirror"):
+        with pytest.raises(UsageError, match=f"^mirror {address}: "):
             fetch.mirrors([address], tmp_path, Log())
 
 

@@ -131,6 +131,13 @@ def test_require() -> None:
         require(Lock(), "i686")
 
 
+def test_a_time_that_is_not_the_snapshot_s() -> None:
+    WHOLE.check_time(1704164645)
+    Lock().check_time(1)
+    with pytest.raises(UsageError, match=r"snapshot\.time is 1704164645, and the snapshot's own time is 1704164646"):
+        WHOLE.check_time(1704164646)
+
+
 def test_another_overlay() -> None:
     WHOLE.check_overlay(B, Path("/x"))
     Lock().check_overlay(A, Path("/x"))

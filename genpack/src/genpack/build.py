@@ -232,10 +232,8 @@ class Builder:
 
     def _epoch(self) -> int:
         epoch = epoch_of(self.work.lower / "var/db/repos/gentoo/metadata/timestamp.commit")
-        pin = self.lock.snapshot if self.lock else None
-        if pin is not None and pin.time != epoch:
-            what = f"{lock.FILE_NAME}: snapshot.time is {pin.time}, and the snapshot's own time is {epoch}"
-            raise UsageError(what, tip="remove [snapshot] and run 'genpack lock': it writes both as they are")
+        if self.lock is not None:
+            self.lock.check_time(epoch)
         return epoch
 
     def _lower(self, inputs: Inputs, overlay_hash: str, local_hash: str, state: State) -> Lower:

@@ -91,9 +91,9 @@ def mirrors(addresses: Iterable[str], cache: Path, log: Log, *, offline: bool = 
             continue
         folder = Path(unquote(parts.path)) if parts.scheme == "file" else Path(address)
         if parts.scheme not in {"", "file"} and not folder.is_dir():
-            raise UsageError(f"--mirror {address}: can't fetch by '{parts.scheme}'", tip="use http, https or a folder")
+            raise UsageError(f"mirror {address}: can't fetch by '{parts.scheme}'", tip="use http, https or a folder")
         if not folder.is_dir():
-            raise UsageError(f"--mirror {address}: there is no such folder", tip="name a folder or an http(s) URL")
+            raise UsageError(f"mirror {address}: there is no such folder", tip="name a folder or an http(s) URL")
         result.append(FolderMirror(folder.absolute()))
     return result
 

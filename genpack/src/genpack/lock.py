@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from genpack import files, tomlfile
 from genpack.arch import ARCHES
-from genpack.errors import GenpackError, TrustError
+from genpack.errors import GenpackError, TrustError, UsageError
 from genpack.timestamp import LATEST
 
 FILE_NAME = "genpack.lock"
@@ -80,6 +80,14 @@ class Lock:
             tip="take the pinned one, or pin this one: remove [overlay] from genpack.lock and run 'genpack lock';"
             " 'genpack lock --update' refreshes everything",
         )
+
+    def check_time(self, epoch: int) -> None:
+        """Raises UsageError if the lock says another time than the snapshot itself."""
+        if self.snapshot is not None and self.snapshot.time != epoch:
+            raise UsageError(
+                f"{FILE_NAME}: snapshot.time is {self.snapshot.time}, and the snapshot's own time is {epoch}",
+                tip="remove [snapshot] and run 'genpack lock': it writes both as they are",
+            )
 
 
 def stamp_of(path: str) -> str:
