@@ -205,7 +205,8 @@ def test_a_redirect_is_followed(server: Faulty, store: Store) -> None:
 def test_a_redirect_away_from_https_is_refused(new: str) -> None:
     import urllib.request
 
-    handler = next(h for h in download._opener().handlers if isinstance(h, urllib.request.HTTPRedirectHandler))
+    handlers = vars(download._opener())["handlers"]
+    handler = next(h for h in handlers if isinstance(h, urllib.request.HTTPRedirectHandler))
     request = urllib.request.Request("https://x.invalid/file")
     with pytest.raises(GenpackError, match=f"https://x.invalid/file: the server sends to {new}, which is refused"):
         handler.redirect_request(request, None, 302, "", None, new)  # type: ignore[arg-type]  # not looked at
