@@ -293,14 +293,13 @@ def test_replayed_older_files(tiny: Place, signers: dict[str, Signer]) -> None:
 def test_mistakes_in_a_lock(tiny: Place) -> None:
     tiny.genpack("lock").ok()
     good = tiny.lock.read_text()
-    for old, new, said in (
-        ("version = 1", "version = 2", "genpack.lock:2: version: is 2"),
-        ("size = ", "siez = ", "genpack.lock:6: stage3.x86_64.siez: unknown key; did you mean 'size'?"),
-        ("[snapshot]", "[snapshot", "genpack.lock:9: "),
+    for command, old, new, said in (
+        ("lock", "version = 1", "version = 2", "genpack.lock:2: version: is 2"),
+        ("check", "size = ", "siez = ", "genpack.lock:6: stage3.x86_64.siez: unknown key; did you mean 'size'?"),
+        ("build", "[snapshot]", "[snapshot", "genpack.lock:9: "),
     ):
         tiny.lock.write_text(good.replace(old, new))
-        for command in ("lock", "check", "build"):
-            refused(tiny.genpack(command), said, status=2)
+        refused(tiny.genpack(command), said, status=2)
     tiny.lock.write_text(good[: good.index("[overlay]")])
     refused(tiny.genpack("lower", "--locked"), "--locked: genpack.lock does not pin overlay")
     tiny.lock.write_text(good)
