@@ -56,7 +56,7 @@ def test_reader_sees_shell(tmp_path: Path) -> None:
     script = tmp_path / "a"
     script.write_text(
         "#!/bin/bash\n# comment-command\nf() { in-function; }\nf x\nA=1 with-assignment 'quoted; no'\n"
-        "x=$(substituted \"$(nested)\") || alternative | piped\nif cond; then then_branch; fi\n"
+        'x=$(substituted "$(nested)") || alternative | piped\nif cond; then then_branch; fi\n'
         'cat <<EOF\nno-heredoc\nEOF\n"$VARIABLE/bin/pip" install\nexec replaced\nenv A=1 wrapped\n'
         'case $x in a) in-case ;; esac\necho "$(in-quotes)" >&2\n'
     )

@@ -107,6 +107,7 @@ def readers(sample: str) -> set[str]:
     [
         ("squashfs/tree", {"genpack-overlay", "vm"}),
         ("squashfs/packages.json", {"genpack-overlay"}),
+        ("manifest", {"genpack"}),
         ("system.ini", {"genpack-init"}),
         ("fw_cfg/names.json", {"vm"}),
         ("genpack-artifacts/list.json", {"genpack-artifacts"}),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from genpack import (
+    beside,
     checks,
     container,
     definition,
@@ -33,7 +34,7 @@ from genpack.inputs import Inputs, Resolver
 from genpack.lock import Lock
 from genpack.log import Log, duration, size
 from genpack.lower import Lower
-from genpack.model import Compression, Definition
+from genpack.model import Definition
 from genpack.pack import Pack, epoch_of
 from genpack.settings import Settings
 from genpack.steps import Steps
@@ -73,6 +74,11 @@ def check(settings: Settings, log: Log) -> Definition:
         overlay = None
         log.note("genpack-overlay is not at hand: the profile is not checked")
     return load(settings, log, overlay)
+
+
+def image_path(settings: Settings, merged: Definition) -> Path:
+    """Where the image of a definition is, or will be."""
+    return (settings.output_dir or settings.directory) / merged.outfile
 
 
 def for_tree(
@@ -142,7 +148,7 @@ class Builder:
     @property
     def image(self) -> Path:
         """The image's final path."""
-        return (self.settings.output_dir or self.settings.directory) / self.definition.outfile
+        return image_path(self.settings, self.definition)
 
     def run(self, until: str) -> None:
         """The phases up to and with `until`, under the work folder's lock."""
@@ -158,7 +164,7 @@ class Builder:
         folders = {name: hashing.of_folder(self.settings.directory / name) for name in FOLDERS}
         commit = upper_phase.commit_id(self.settings.directory) if self.definition.include_commit_id else ""
         pins = plan.Pins(inputs.stage3.sha256, inputs.snapshot.sha256, overlay_hash, folders, commit)
-        plans = plan.plan(self.definition, pins, self.definition.compression, str(self.image))
+        plans = plan.plan(self.definition, pins, self.definition.compression, self.definition.outfile)
         state = self.work.load()
         wanted = PHASES[: PHASES.index(until) + 1]
         reasons = {phase: self._reasons(phase, plans[phase], state) for phase in wanted}
@@ -200,6 +206,8 @@ class Builder:
             return ["not built yet"]
         if phase == "pack" and (state.image != str(place) or state.image_identity != list(identity(place))):
             return [f"{place.name} is not the file that was written"]
+        if phase == "pack" and (missing := beside.missing(place, self.work)):
+            return [f"{missing.name} is missing"]
         return planned.reasons(saved)
 
     def _phase(
@@ -264,15 +272,8 @@ class Builder:
         self, steps: Steps, inputs: Inputs, overlay_hash: str, plans: dict[str, plan.PhasePlan], state: State
     ) -> None:
         packer = Pack(self.work.upper, self.image, self.definition.compression, self._epoch())
-        packer.run(steps)
-        with steps.step("records"):
-            compression = Compression(packer.algorithm(), self.definition.compression.level)
-            text = compression.algorithm + (f":{compression.level}" if compression.level is not None else "")
-            sha256 = hashing.of_file(self.image)["sha256"]
-            content = records.manifest(
-                self.image, sha256, self.definition, inputs, overlay_hash, plans, text, self.work.upper, self._epoch()
-            )
-            records.write(self.image, sha256, content)
+        left_out = packer.run(steps)
+        beside.make(steps, packer, left_out, self.work, self.definition, inputs, overlay_hash, plans)
         state.image, state.image_identity = str(self.image), list(identity(self.image))
 
     def _summary(self, wanted: tuple[str, ...], reasons: dict[str, list[str]], state: State, until: str) -> None:

@@ -7,6 +7,7 @@ import errno
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -145,8 +146,48 @@ def lock(
     print(locking.run(*read(given), update=update))
 
 
+def _absolute(path: Path | None) -> Path | None:
+    return None if path is None else path.expanduser().absolute()
+
+
+def archive(
+    given: dict[str, Any],
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="File to write.")] = None,
+) -> None:
+    """Pack the definition and its folders into genpack-NAME.tar.gz."""
+    from genpack import archive as command
+
+    settings, log = read(given)  # which goes to the folder of -C
+    print(command.run(settings, log, _absolute(output)))
+
+
+def packages(
+    given: dict[str, Any],
+    image: Annotated[Path | None, typer.Argument(metavar="[IMAGE]", show_default=False)] = None,
+    diff: Annotated[Path | None, typer.Option("--diff", metavar="OLD", help="Show what differs from OLD.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the packages of IMAGE [the artifact's], or what differs from another image."""
+    from genpack import packages as command
+
+    settings, log = read(given)
+    print(command.run(settings, log, _absolute(image), diff=_absolute(diff), as_json=as_json), end="")
+
+
+def report(
+    given: dict[str, Any],
+    diff: Annotated[Path | None, typer.Option("--diff", metavar="OLD", help="Show what differs from OLD.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="File to write.")] = None,
+) -> None:
+    """Write a page on the image: its size by package and folder, packages, licences, build times, changes."""
+    from genpack import report as command
+
+    settings, log = read(given)
+    print(command.run(settings, log, diff=_absolute(diff), output=_absolute(output)))
+
+
 app.callback(invoke_without_command=True)(with_options(main_options, globally=True))
-for _command in (build, lower, upper, pack, check, lock, show, schema, completion):
+for _command in (build, lower, upper, pack, check, lock, show, schema, completion, archive, packages, report):
     app.command(cls=Command)(with_options(_command))
 app.command(cls=Command, context_settings={"allow_interspersed_args": False})(with_options(bash))
 
@@ -182,6 +223,7 @@ def main() -> None:
     """The command `genpack`: the one place that catches errors and exits."""
     import click
 
+    os.umask(0o022)  # what is made for an image does not depend on who makes it
     for signum in SIGNALS:
         if signal.getsignal(signum) != signal.SIG_IGN:  # nohup, or a shell's background job
             signal.signal(signum, _terminate)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import fcntl
+import glob
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,6 +48,12 @@ def publish(temporary: Path, final: Path) -> None:
     sync_file(temporary)
     temporary.rename(final)
     sync_folder(final.parent)
+
+
+def remove_left(path: Path) -> None:
+    """Removes what a killed run left of a file it was about to publish. Nothing else may be writing it."""
+    for old in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        old.unlink(missing_ok=True)
 
 
 def write(path: Path, content: bytes, mode: int = 0o644) -> None:

@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import stat
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ from pathlib import Path
 from genpack import files, hashing, timestamp
 from genpack.errors import GenpackError
 from genpack.model import Compression
+from genpack.squashfs import check_superblock
 from genpack.steps import Steps
 
 #: Never in an image: build scripts, caches of programs that ran in the upper phase.
@@ -34,8 +33,6 @@ _OPTIONS = {
     "none": ["-noI", "-noD", "-noF", "-noX"],
 }
 
-SQUASHFS_MAGIC = 0x73717368
-
 
 @dataclass(frozen=True)
 class Pack:
@@ -46,19 +43,20 @@ class Pack:
     compression: Compression
     epoch: int
 
-    def run(self, steps: Steps) -> None:
-        """Writes the image: to a temporary name, checked, synced, renamed."""
+    def run(self, steps: Steps) -> list[str]:
+        """Writes the image: to a temporary name, checked, synced, renamed. The paths that were left out."""
         algorithm = self.algorithm()
         if algorithm not in GRUB_READS and has_grub(self.upper):
             steps.log.warning(f"GRUB can't read {algorithm}: a machine that boots this image by GRUB will not start")
         self.output.parent.mkdir(parents=True, exist_ok=True)
-        for left in self.output.parent.glob(f".{glob.escape(self.output.name)}.*.tmp"):
-            left.unlink()  # of a run that was killed; the work folder's lock says that none is running
+        files.remove_left(self.output)  # the work folder's lock says that no other run is at it
         temporary = self.output.with_name(f".{self.output.name}.{os.getpid()}.tmp")
         excluded = steps.path.with_suffix(".exclude")
         try:
             with steps.step(f"mksquashfs ({algorithm})"):
-                excluded.write_bytes(b"".join(os.fsencode(name) + b"\n" for name in left_out(self.upper)))
+                settle(self.upper, self.epoch)
+                left = list(left_out(self.upper))
+                excluded.write_bytes(b"".join(os.fsencode(name) + b"\n" for name in left))
                 steps.command(self.argv(temporary, excluded), what="mksquashfs", tip="is the disk full?")
             with steps.step("check the image"):
                 check_superblock(temporary)
@@ -67,12 +65,18 @@ class Pack:
         finally:
             temporary.unlink(missing_ok=True)
             excluded.unlink(missing_ok=True)
+        return left
 
     def algorithm(self) -> str:
         """The algorithm that `auto` stands for here, or the one given."""
         if self.compression.algorithm != "auto":
             return self.compression.algorithm
         return "gzip" if has_grub(self.upper) else "zstd"
+
+    def described(self) -> str:
+        """ALGORITHM or ALGORITHM:LEVEL, as the image was packed."""
+        level = self.compression.level
+        return self.algorithm() + (f":{level}" if level is not None else "")
 
     def argv(self, target: Path, excluded: Path) -> list[str | Path]:
         """mksquashfs without CAP_SYS_ADMIN: it then does not see overlayfs' trusted.* attributes, and keeps others."""
@@ -87,6 +91,21 @@ class Pack:
 def has_grub(upper: Path) -> bool:
     """True if the image carries boot loader files."""
     return any((upper / name).is_dir() and any((upper / name).iterdir()) for name in GRUB_FOLDERS)
+
+
+def settle(upper: Path, epoch: int) -> None:
+    """Gives folders and symlinks the image's time. Theirs say when a package was merged, and how: Portage keeps a
+    symlink's time when it builds the package, but not when it installs a binary one."""
+    folders = []
+    for name, info in hashing.walk(upper):
+        if info.st_mtime_ns == epoch * 10**9:
+            continue
+        if stat.S_ISLNK(info.st_mode):
+            os.utime(upper / name, (epoch, epoch), follow_symlinks=False)
+        elif stat.S_ISDIR(info.st_mode):
+            folders.append(upper / name)
+    for folder in (upper, *folders):
+        os.utime(folder, (epoch, epoch))
 
 
 def left_out(upper: Path) -> Iterator[str]:
@@ -106,17 +125,11 @@ def left_out(upper: Path) -> Iterator[str]:
             yield name
 
 
-def check_superblock(image: Path) -> None:
-    """Raises GenpackError if a file is no complete SquashFS 4 image (kernel: fs/squashfs/squashfs_fs.h)."""
-    with image.open("rb") as file:
-        block = file.read(96)
-    if len(block) < 96 or struct.unpack_from("<I", block)[0] != SQUASHFS_MAGIC:
-        raise GenpackError(f"{image} is no SquashFS file")
-    used = struct.unpack_from("<Q", block, 40)[0]
-    if image.stat().st_size < used:
-        raise GenpackError(f"{image} is truncated: {image.stat().st_size} of {used} bytes")
-
-
 def epoch_of(timestamp_commit: Path) -> int:
     """Seconds since 1970 in `COMMIT EPOCH ISO-TIME`, the content of a repository's metadata/timestamp.commit."""
     return timestamp.of_file(timestamp_commit).epoch
+
+
+def commit_of(lower: Path) -> str:
+    """The commit of the snapshot that a lower layer holds."""
+    return timestamp.of_file(lower / "var/db/repos/gentoo/metadata/timestamp.commit").commit

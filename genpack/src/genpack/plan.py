@@ -11,7 +11,7 @@ from genpack.model import Compression, Definition
 from genpack.workdir import PhaseState
 
 #: Raised when a phase does something else with the same inputs.
-REVISIONS = {"lower": 1, "upper": 1, "pack": 1}
+REVISIONS = {"lower": 1, "upper": 1, "pack": 2}
 
 #: Keys of the definition that each phase reads; the order within each value counts.
 LOWER_KEYS = (
@@ -88,7 +88,8 @@ def _ordered(value: object) -> object:
 
 
 def plan(definition: Definition, pins: Pins, compression: Compression, output: str) -> dict[str, PhasePlan]:
-    """The plan of each phase, in order. `output` is the image's path."""
+    """The plan of each phase, in order. `output` is the image's file name (its folder is no input: the same
+    image is the same image anywhere)."""
     lower = PhasePlan(
         "lower",
         {

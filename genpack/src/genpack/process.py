@@ -30,6 +30,10 @@ PROGRAMS = {
     "umount": ("unmount the layers", "mount", "sys-apps/util-linux"),
     "cp": ("copy folders", "coreutils", "sys-apps/coreutils"),
     "rm": ("remove layers", "coreutils", "sys-apps/coreutils"),
+    "mkfs.fat": ("make a bootable FAT image", "dosfstools", "sys-fs/dosfstools"),
+    "mlabel": ("make a bootable FAT image", "mtools", "sys-fs/mtools"),
+    "mmd": ("make a bootable FAT image", "mtools", "sys-fs/mtools"),
+    "mcopy": ("make a bootable FAT image", "mtools", "sys-fs/mtools"),
     "git": ("write the commit id", "git", "dev-vcs/git"),
 }
 

@@ -68,6 +68,7 @@ class WorkDir:
         self.binpkgs = self.top / "binpkgs"
         self.state_file = self.top / "state.json"
         self.lock_file = self.top / "lock"
+        self.usage_file = self.top / "usage.json"
 
     def prepare(self) -> None:
         """Makes the folders, tags them as a cache and leaves them out of dump(8) backups."""
