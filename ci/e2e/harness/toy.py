@@ -86,11 +86,10 @@ class Workspace:
         return path
 
     def argv(self, *words: Argument) -> tuple[str, ...]:
-        """`genpack` for this workspace with a command and its options."""
+        """`genpack` for this workspace with a command and what stands after it."""
         self.images.mkdir(parents=True, exist_ok=True)
-        command, *options = words
         places = ("--work-dir", self.work, "--output-dir", self.images)
-        argv = ("genpack", "-C", self.artifact, *self.mirror.options(), *places, *options, command)
+        argv = ("genpack", "-C", self.artifact, *self.mirror.options(), *places, *words)
         return tuple(map(str, argv))
 
     @property
