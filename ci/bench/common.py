@@ -81,7 +81,7 @@ class Hello:
         self.options = ["-C", str(REPO / "genpack-artifacts" / "hello"), *bench.mirror_options]
         self.options += ["--work-dir", str(bench.cache / "work" / "hello"), "--output-dir", str(self.image.parent)]
 
-    def genpack(self, command: str, path: str | None = None) -> float:
-        """Seconds of one genpack command."""
+    def genpack(self, command: str, path: str | None = None, *options: str) -> float:
+        """Seconds of one genpack command. `path`: PATH in place of ours."""
         env = {**self.bench.build_env, **({"PATH": path} if path else {})}
-        return seconds(["genpack", *self.options, command], env)
+        return seconds(["genpack", *self.options, command, *options], env)
