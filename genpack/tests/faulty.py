@@ -63,7 +63,7 @@ def serve(top: Path) -> Iterator[Faulty]:
             status = reply.status if reply.status != 200 or reply.body is not None or file.is_file() else 404
             content = reply.body if reply.body is not None else file.read_bytes() if file.is_file() else b""
             start = 0
-            fresh = self.headers.get("If-Range") in ({reply.tag} if reply.tag else {None})
+            fresh = self.headers.get("If-Range") == (reply.tag or None)
             if status == 200 and asked and reply.ranges and (fresh or reply.blind):
                 start = int(asked.removeprefix("bytes=").removesuffix("-"))
                 status = 206 if start < len(content) else 416
