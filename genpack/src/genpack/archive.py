@@ -12,10 +12,9 @@ from pathlib import Path
 
 from genpack import build, definition, files, hashing
 from genpack.errors import UsageError
+from genpack.lock import FILE_NAME
 from genpack.log import Log
 from genpack.settings import Settings
-
-LOCK = "genpack.lock"
 
 
 def run(settings: Settings, log: Log, output: Path | None) -> Path:
@@ -64,7 +63,7 @@ def _write(packed: gzip.GzipFile, folder: Path, source: str, top: str) -> None:
 
 def _entries(folder: Path, source: str) -> Iterator[tuple[str, os.stat_result]]:
     """Everything that belongs to the definition, sorted, a folder before what is in it."""
-    for name in sorted({source, LOCK, *build.FOLDERS}):
+    for name in sorted({source, FILE_NAME, *build.FOLDERS}):
         path = folder / name
         if path.is_dir() and name in build.FOLDERS:
             yield name, path.stat()

@@ -15,7 +15,7 @@ from genpack.errors import UsageError
 from genpack.hashing import walk
 from genpack.model import Definition, Source
 from genpack.portage import ARCH_PREFIX
-from genpack.problems import Problems, listed, nearest, suggest_and_list
+from genpack.problems import Problems, nearest, suggest, suggest_and_list
 from genpack.values import FILE_NAME, TAKEN
 
 SCRIPT_SUFFIXES = {".sh", ".py"}
@@ -190,9 +190,8 @@ def profiles(source: Source, problems: Problems, arch: Arch, overlay: Path, chos
     built = merge.merge(source, arch.name, chosen, "").profile if chosen is None or chosen in source.variants else None
     for mention in source.profiles:
         if mention.name not in anywhere:
-            near = nearest(mention.name, anywhere)
-            advice = f"did you mean '{near}'?" if near else listed(anywhere)
-            problems.add(mention.line, mention.key, f"there is no profile '{mention.name}'", advice)
+            what = f"there is no profile '{mention.name}'"
+            problems.add(mention.line, mention.key, what, suggest(mention.name, anywhere))
         elif mention.name == built and mention.variant in {None, chosen} and built not in known[arch.name]:
             others = ", ".join(name for name, names in known.items() if built in names)
             what = f"there is no profile '{built}' for {arch.name}"

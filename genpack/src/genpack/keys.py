@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from genpack import values
 from genpack.account_keys import GROUPS, USERS
 from genpack.json5 import Member
-from genpack.problems import Problems, listed, nearest
+from genpack.problems import Problems, suggest
 from genpack.shapes import Shape
 from genpack.values import ATOM_OR_ATOMS, ATOMS, BOOLEAN, PACKAGES, atom_map, named
 
@@ -119,5 +119,4 @@ def unknown_key(problems: Problems, member: Member, path: str, allowed: set[str]
     elif member.key in KEYS or member.key in STRUCTURE:
         problems.add(member.line, where, f"can't be given {place}", "move it to the top level of the file")
     else:
-        near = nearest(member.key, allowed)
-        problems.add(member.line, where, "unknown key", f"did you mean '{near}'?" if near else listed(allowed))
+        problems.add(member.line, where, "unknown key", suggest(member.key, allowed))
