@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -115,6 +116,21 @@ def fake_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
         return folder
 
     return make
+
+
+def lines(text: str) -> list[str]:
+    return [line for line in text.splitlines() if "emulating the CPU" not in line and not line.startswith("tip: ")]
+
+
+def check(done: tuple[int, str, str], root: Path, message: str, status: int) -> None:
+    """One error line, the status, and nothing left behind."""
+    found, out, err = done
+    assert found == status, err
+    assert out == ""
+    (line,) = lines(err)
+    assert line.startswith("vm: error: ")
+    assert re.search(message, line), line
+    assert [p for p in root.iterdir() if p.name != ".lock"] == []
 
 
 class FakeVm:

@@ -4,7 +4,8 @@
 It prints "STUB GUEST" on the first serial port and then
   * powers off when the power button is pressed, after "POWER BUTTON" (unless it is the deaf one);
   * powers off when it gets the letter q, hangs on h, resets on r; it answers any other byte with itself.
-QEMU and its firmware are real, and so is everything that `vm` does with them.
+QEMU and its firmware are real, and so is everything that `vm` does with them. The same program is also a boot sector,
+for disks and CDs that the BIOS starts.
 """
 
 from __future__ import annotations
@@ -134,4 +135,35 @@ def kernel(*, deaf: bool = False, is_64: bool = True) -> bytes:
     at = 0x200 + ORIGIN
     assert at + len(program) <= 0x200 * (SETUP_SECTORS + 1)
     image[at : at + len(program)] = program
+    return bytes(image)
+
+
+def boot_sector() -> bytes:
+    """The first 512 bytes of a disk; the BIOS loads them to 0x7C00. Also El Torito's "no emulation" boot image."""
+    program = _program(deaf=False)
+    at = 0x10
+    segment = (0x7C00 + at - ORIGIN) // 16
+    sector = bytearray(512)
+    sector[0:5] = b"\xea" + struct.pack("<HH", ORIGIN, segment)  # jmp far: CS as the program wants it
+    assert at + len(program) <= 510
+    sector[at : at + len(program)] = program
+    sector[510:512] = b"\x55\xaa"
+    return bytes(sector)
+
+
+def iso() -> bytes:
+    """As much of a bootable CD as a BIOS reads (El Torito Bootable CD-ROM Format 1.0): no file system in it."""
+    sector = 2048
+    image = bytearray(64 * sector)
+    image[16 * sector : 16 * sector + 7] = b"\x01CD001\x01"
+    record = 17 * sector
+    image[record : record + 30] = b"\x00CD001\x01EL TORITO SPECIFICATION"
+    struct.pack_into("<I", image, record + 0x47, 19)  # the catalogue's sector
+    image[18 * sector : 18 * sector + 7] = b"\xffCD001\x01"
+    validation = bytearray(32)
+    validation[0], validation[30], validation[31] = 1, 0x55, 0xAA
+    struct.pack_into("<H", validation, 28, -sum(struct.unpack("<16H", validation)) & 0xFFFF)
+    entry = struct.pack("<BBHBBHI", 0x88, 0, 0, 0, 0, 1, 20)  # bootable, no emulation, one sector of 512 bytes at 20
+    image[19 * sector : 19 * sector + 32 + len(entry)] = bytes(validation) + entry
+    image[20 * sector : 20 * sector + 512] = boot_sector()
     return bytes(image)

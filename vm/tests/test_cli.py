@@ -13,25 +13,10 @@ from pathlib import Path
 import guest
 import pytest
 import typer
-from conftest import Vm
+from conftest import Vm, check
 from genpack_vm import __version__, cli
 
 MAN = Path(__file__).resolve().parents[1] / "man" / "vm.1"
-
-
-def lines(text: str) -> list[str]:
-    return [line for line in text.splitlines() if "emulating the CPU" not in line and not line.startswith("tip: ")]
-
-
-def check(done: tuple[int, str, str], root: Path, message: str, status: int) -> None:
-    """One error line, the status, and nothing left behind."""
-    found, out, err = done
-    assert found == status, err
-    assert out == ""
-    (line,) = lines(err)
-    assert line.startswith("vm: error: ")
-    assert re.search(message, line), line
-    assert [p for p in root.iterdir() if p.name != ".lock"] == []
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import pytest
 from genpack_vm import qemu_args
 from genpack_vm.accel import Accel
 from genpack_vm.arch import Arch
-from genpack_vm.config import Disk, MachineSpec
+from genpack_vm.config import Bus, Disk, FirmwareBoot, KernelBoot, MachineSpec
+from genpack_vm.firmware import Firmware
 from genpack_vm.fwcfg import Item
 from genpack_vm.net import SSH_FORWARD, Forward
 from genpack_vm.rundir import Files
@@ -24,9 +25,7 @@ SPEC = MachineSpec(
     cpu_model="Nehalem",
     memory=1024,
     cpus=2,
-    kernel_fd=10,
-    initramfs_fd=11,
-    command_line=qemu_args.command_line("hello", Arch.X86_64, Accel.TCG, "quiet"),
+    boot=KernelBoot(10, 11, qemu_args.command_line("hello", Arch.X86_64, Accel.TCG, "quiet")),
     disks=(
         Disk("system", Path("/images/hello.squashfs"), read_only=True, direct=True),
         Disk("data", None),
@@ -156,7 +155,7 @@ def test_the_rest() -> None:
     spec = replace(
         SPEC,
         cid=7,
-        initramfs_fd=None,
+        boot=KernelBoot(10, None, "root=/dev/vda"),
         console_log=Path("/logs/a,b"),
         fw_cfg=(Item("opt/x", value="a,b\nc"), Item("opt/system.ini", file=Path("/i,i.ini"))),
         extra=("-snapshot",),
@@ -169,3 +168,43 @@ def test_the_rest() -> None:
     assert "-fw_cfg name=opt/x,string=a,,b\nc" in found
     assert "-fw_cfg name=opt/system.ini,file=/i,,i.ini" in found
     assert any(p.endswith("console.sock,server=on,wait=off,logfile=/logs/a,,b,logappend=off") for p in found)
+
+
+def test_bios() -> None:
+    """The firmware is QEMU's own: neither kernel nor flash on the command line, only what to look at first."""
+    disks = (Disk("system", Path("/d.img"), boot_index=0), Disk("data", Path("/e.img")))
+    spec = replace(SPEC, boot=FirmwareBoot(None, Path("/unused")), disks=disks)
+    argv = qemu_args.build(spec, 12)
+    start = GOLDEN.index("-kernel")
+    end = GOLDEN.index("-netdev")
+    assert argv == [
+        *GOLDEN[:start],
+        *("-drive", "if=none,id=system,format=raw,file=/d.img"),
+        *("-device", "virtio-blk-pci,drive=system,serial=system,bootindex=0"),
+        *("-drive", "if=none,id=data,format=raw,file=/e.img"),
+        *("-device", "virtio-blk-pci,drive=data,serial=data"),
+        *GOLDEN[end:],
+    ]
+
+
+def test_uefi() -> None:
+    firmware = Firmware(Path("/f/CODE,1.fd"), "raw", Path("/f/VARS.qcow2"), "qcow2")
+    found = list(pairs(qemu_args.build(replace(SPEC, boot=FirmwareBoot(firmware, Path("/run/v,.fd"))), 12)))
+    assert "-drive if=pflash,unit=0,format=raw,readonly=on,file=/f/CODE,,1.fd" in found
+    assert "-drive if=pflash,unit=1,format=qcow2,file=/run/v,,.fd" in found
+
+
+@pytest.mark.parametrize(
+    ("bus", "device", "controller"),
+    [
+        (Bus.AHCI, "ide-hd,drive=system,serial=system,bootindex=0", False),
+        (Bus.AHCI_CD, "ide-cd,drive=system,serial=system,bootindex=0", False),
+        (Bus.SCSI_CD, "scsi-cd,drive=system,bus=scsi.0,serial=system,bootindex=0", True),
+    ],
+)
+def test_buses(bus: Bus, device: str, controller: bool) -> None:
+    disk = Disk("system", Path("/d.iso"), read_only=True, bus=bus, boot_index=0)
+    argv = qemu_args.build(replace(SPEC, disks=(disk,)), 12)
+    assert argv[argv.index(device) - 1] == "-device"
+    assert ("virtio-scsi-pci,id=scsi" in argv) == controller
+    assert not controller or argv.index("virtio-scsi-pci,id=scsi") < argv.index(device)

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from genpack_vm.accel import Accel
 from genpack_vm.arch import Arch
+from genpack_vm.firmware import Firmware
 from genpack_vm.fwcfg import Item
 from genpack_vm.net import Forward
 from genpack_vm.rundir import Files
@@ -16,11 +18,32 @@ DEFAULT_MEMORY = 2048  # MiB
 MIN_MEMORY = 64  # MiB
 
 
+class Boot(Enum):
+    """What starts the guest: QEMU itself with a kernel out of the image, or firmware from a disk."""
+
+    DIRECT = "direct"
+    BIOS = "bios"
+    UEFI = "uefi"
+
+
+class Bus(Enum):
+    """How a disk is attached; the value is the QEMU device of a hard disk."""
+
+    VIRTIO = "virtio-blk-pci"
+    AHCI = "ide-hd"
+    SCSI_CD = "scsi-cd"
+    AHCI_CD = "ide-cd"
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """The options of `vm run`, as given; times in seconds, memory in MiB."""
 
     image: Path
+    boot: Boot = Boot.DIRECT
+    arch: str | None = None
+    virtio_disks: bool = True
+    cdrom: Path | None = None
     name: str | None = None
     memory: int = DEFAULT_MEMORY
     cpus: int = 1
@@ -44,18 +67,43 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class Disk:
-    """A virtio disk. `path` None: an empty read-only one of 4 KiB that keeps the place."""
+    """A disk of the guest. `path` None: an empty read-only one of 4 KiB that keeps the place. `boot_index`: its turn
+    when firmware looks for something to start."""
 
     label: str
     path: Path | None
     read_only: bool = False
     volatile: bool = False
     direct: bool = False
+    bus: Bus = Bus.VIRTIO
+    boot_index: int | None = None
 
     @property
     def format(self) -> str:
         """By the file's name only: a guest could write another format's header into its raw disk."""
         return "qcow2" if self.path is not None and self.path.suffix == ".qcow2" else "raw"
+
+
+@dataclass(frozen=True)
+class KernelBoot:
+    """Direct boot: memory files that QEMU inherits, and the kernel's command line."""
+
+    kernel_fd: int
+    initramfs_fd: int | None
+    command_line: str
+
+    @property
+    def fds(self) -> tuple[int, ...]:
+        """The descriptors that QEMU must inherit."""
+        return (self.kernel_fd,) if self.initramfs_fd is None else (self.kernel_fd, self.initramfs_fd)
+
+
+@dataclass(frozen=True)
+class FirmwareBoot:
+    """Boot by firmware: QEMU's own (BIOS) without `firmware`; with it UEFI, its variables in `variables`."""
+
+    firmware: Firmware | None
+    variables: Path
 
 
 @dataclass(frozen=True)
@@ -68,9 +116,7 @@ class MachineSpec:
     cpu_model: str
     memory: int
     cpus: int
-    kernel_fd: int
-    initramfs_fd: int | None
-    command_line: str
+    boot: KernelBoot | FirmwareBoot
     disks: tuple[Disk, ...]
     forwards: tuple[Forward, ...]
     mac: str

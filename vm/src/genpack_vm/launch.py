@@ -12,6 +12,7 @@ from pathlib import Path
 from genpack_vm import (
     accel,
     disk,
+    firmware,
     fwcfg,
     host,
     identity,
@@ -24,8 +25,10 @@ from genpack_vm import (
     rundir,
     supervisor,
 )
-from genpack_vm.config import MIN_MEMORY, Disk, MachineSpec, RunOptions
+from genpack_vm.arch import Arch, host_arch
+from genpack_vm.config import MIN_MEMORY, Boot, Disk, FirmwareBoot, KernelBoot, MachineSpec, RunOptions
 from genpack_vm.errors import ImageError, UsageError, VmError
+from genpack_vm.firmware import Firmware
 from genpack_vm.machine import Machine
 
 _COMMAND_LINE_LIMIT = 2047  # bytes: COMMAND_LINE_SIZE of x86 is 2048 with its final zero
@@ -33,10 +36,12 @@ _COMMAND_LINE_LIMIT = 2047  # bytes: COMMAND_LINE_SIZE of x86 is 2048 with its f
 
 @dataclass(frozen=True)
 class _Checked:
-    """What is known before the VM has a name."""
+    """What is known before the VM has a name. `loaded`: with direct boot; `firmware`: for UEFI."""
 
     options: RunOptions
-    loaded: kernel.Loaded
+    loaded: kernel.Loaded | None
+    firmware: Firmware | None
+    arch: Arch
     accel: accel.Accel
     disks: tuple[Disk, ...]
     forwards: tuple[net.Forward, ...]
@@ -68,55 +73,97 @@ def _check_log(path: Path | None) -> None:
         raise UsageError(f"--console-log: cannot write {path}: {problem}")
 
 
+def _check_boot(options: RunOptions) -> None:
+    """Options that say nothing, or something else, with the chosen way to boot."""
+    if options.boot is Boot.DIRECT:
+        if options.arch is not None:
+            raise UsageError("--arch is for --bios and --uefi-disk", tip="an image's kernel says its architecture")
+        if not options.virtio_disks:
+            raise UsageError("--no-virtio-for-bios-disks needs --bios or --uefi-disk")
+        return
+    if options.append is not None:
+        tip = "an installed system reads LINUX_ARGS from system.cfg on its boot partition"
+        raise UsageError("--append is for direct boot: firmware starts the kernel of the disk", tip=tip)
+
+
+def _machine_arch(options: RunOptions) -> Arch:
+    """The architecture of a machine with firmware: the one asked for, else the host's."""
+    names = ", ".join(a.value for a in Arch)
+    try:
+        found = host_arch() if options.arch is None else Arch(options.arch)
+    except ValueError:
+        raise UsageError(f"--arch {options.arch}: unknown architecture", tip=f"known are {names}") from None
+    if found is None:
+        raise UsageError("this machine's architecture is unknown", tip=f"give --arch: {names}")
+    if options.boot is Boot.BIOS and not found.is_x86:
+        raise UsageError(f"--bios: {found.value} has no BIOS", tip="use --uefi-disk")
+    if not options.virtio_disks and not found.is_x86:
+        raise UsageError(f"--no-virtio-for-bios-disks: QEMU's {found.value} machine has virtio disks only")
+    return found
+
+
 def _check(options: RunOptions, environment: dict[str, str]) -> _Checked:
     """Everything that can be wrong is found here, before the first side effect."""
     _check_numbers(options)
+    _check_boot(options)
     if options.name is not None:
         identity.check_name(options.name)
     _check_log(options.console_log)
     forwards = tuple(net.parse_forward(text) for text in options.hostfwd)
     given = tuple(fwcfg.parse(text) for text in options.fw_cfg)
     wanted = accel.asked_for(options.kvm, environment.get("VM_ACCEL"))
-    if options.image.is_dir():
-        raise ImageError(f"{options.image} is a folder, not a SquashFS image")
-    loaded = kernel.load(options.image)
+    loaded, found = None, None
+    if options.boot is Boot.DIRECT:
+        if options.image.is_dir():
+            raise ImageError(f"{options.image} is a folder, not a SquashFS image")
+        loaded = kernel.load(options.image)
     try:
-        disks = disk.plan(options.image, options.data_file, options.swap, volatile_data=options.volatile_data)
-        if not shutil.which(loaded.arch.qemu):
-            raise process.missing(loaded.arch.qemu, f"run {loaded.arch.value} images")
-        choice = accel.choose(loaded.arch, accel.look(), wanted)
+        disks = disk.plan(options)
+        arch = loaded.arch if loaded is not None else _machine_arch(options)
+        if not shutil.which(arch.qemu):
+            raise process.missing(arch.qemu, f"run {arch.value} images")
+        if options.boot is Boot.UEFI:
+            found = firmware.find(arch, firmware.folders(environment, Path.home()))
+        choice = accel.choose(arch, accel.look(), wanted)
         net.check_free(forwards)
         if options.ssh_forward and not any(f.protocol == "tcp" and f.guest_port == net.SSH_PORT for f in forwards):
             forwards = (net.SSH_FORWARD, *forwards)
     except BaseException:
-        loaded.close()
+        if loaded is not None:
+            loaded.close()
         raise
     if choice.reason is not None:
         log.info(f"emulating the CPU (TCG), which is slow: {choice.reason}")
-    if loaded.initramfs_fd is None:
+    if loaded is not None and loaded.initramfs_fd is None:
         log.warning(f"{options.image} has no initramfs; its kernel must mount /dev/vda by itself")
-    return _Checked(options, loaded, choice.accel, disks, forwards, given)
+    return _Checked(options, loaded, found, arch, choice.accel, disks, forwards, given)
+
+
+def _boot(checked: _Checked, files: rundir.Files) -> KernelBoot | FirmwareBoot:
+    """How the VM starts, now that its name is known."""
+    loaded = checked.loaded
+    if loaded is None:
+        return FirmwareBoot(checked.firmware, files.efi_variables)
+    line = qemu_args.command_line(files.folder.name, checked.arch, checked.accel, checked.options.append)
+    if len(os.fsencode(line)) > _COMMAND_LINE_LIMIT:
+        raise UsageError(f"--append makes a kernel command line of more than {_COMMAND_LINE_LIMIT} bytes")
+    return KernelBoot(loaded.kernel_fd, loaded.initramfs_fd, line)
 
 
 def _plan(checked: _Checked, files: rundir.Files, cids: Iterable[int], environment: dict[str, str]) -> MachineSpec:
     """The whole VM, now that its name is known."""
-    options, loaded, name = checked.options, checked.loaded, files.folder.name
-    command_line = qemu_args.command_line(name, loaded.arch, checked.accel, options.append)
-    if len(os.fsencode(command_line)) > _COMMAND_LINE_LIMIT:
-        raise UsageError(f"--append makes a kernel command line of more than {_COMMAND_LINE_LIMIT} bytes")
+    options, name = checked.options, files.folder.name
     console_log = options.console_log.absolute() if options.console_log is not None else None
     if console_log is None and options.detach:
         console_log = files.console_log
     return MachineSpec(
         name=name,
-        arch=loaded.arch,
+        arch=checked.arch,
         accel=checked.accel,
-        cpu_model=options.cpu_model or qemu_args.cpu_model(loaded.arch, checked.accel),
+        cpu_model=options.cpu_model or qemu_args.cpu_model(checked.arch, checked.accel),
         memory=options.memory,
         cpus=options.cpus,
-        kernel_fd=loaded.kernel_fd,
-        initramfs_fd=loaded.initramfs_fd,
-        command_line=command_line,
+        boot=_boot(checked, files),
         disks=checked.disks,
         forwards=checked.forwards,
         mac=identity.mac(name, 0),
@@ -153,15 +200,24 @@ def _claim(top: Path, options: RunOptions, artifact: str | None) -> rundir.Claim
     raise VmError(f"1000 VMs of {artifact} are running")
 
 
+def _artifact(checked: _Checked) -> str | None:
+    """What the image calls itself; a disk says nothing."""
+    return None if checked.loaded is None else checked.loaded.artifact
+
+
 def _print_plan(checked: _Checked, top: Path, environment: dict[str, str]) -> None:
     """--dry-run: the command line on stdout, what its descriptors would be on stderr."""
-    name = checked.options.name or identity.candidates(checked.loaded.artifact)(0)
+    name = checked.options.name or identity.candidates(_artifact(checked))(0)
     spec = _plan(checked, rundir.Files(top / name), (), environment)
-    owner_fd = max(checked.loaded.fds) + 1
+    fds = spec.boot.fds if isinstance(spec.boot, KernelBoot) else ()
+    owner_fd = max(fds, default=2) + 1
     print(process.show(qemu_args.build(spec, owner_fd)))
-    log.info(f"/proc/self/fd/{spec.kernel_fd} is {checked.options.image}:/{checked.loaded.files.kernel}")
-    if spec.initramfs_fd is not None:
-        log.info(f"/proc/self/fd/{spec.initramfs_fd} is {checked.options.image}:/{checked.loaded.files.initramfs}")
+    if checked.loaded is not None:
+        found = checked.loaded.files
+        for fd, path in zip(fds, (found.kernel, found.initramfs), strict=False):
+            log.info(f"/proc/self/fd/{fd} is {checked.options.image}:/{path}")
+    if checked.firmware is not None:
+        log.info(f"{rundir.Files(top / name).efi_variables} is a copy of {checked.firmware.template}")
     log.info(f"fd={owner_fd} is a connection that vm keeps to control QEMU")
 
 
@@ -174,23 +230,26 @@ def run(options: RunOptions) -> None:
         if options.dry_run:
             _print_plan(checked, top, environment)
             return
-        claim = _claim(top, options, checked.loaded.artifact)
+        claim = _claim(top, options, _artifact(checked))
         try:
             cids = [vm.info.cid for vm in info.all_vms(top) if vm.info is not None and vm.info.cid is not None]
             spec = _plan(checked, claim.files, cids, environment)
+            if checked.firmware is not None:
+                shutil.copyfile(checked.firmware.template, claim.files.efi_variables)
         except BaseException:
             claim.release()
             raise
         _start(options, spec, claim)
     finally:
-        checked.loaded.close()
+        if checked.loaded is not None:
+            checked.loaded.close()
 
 
 def _start(options: RunOptions, spec: MachineSpec, claim: rundir.Claim) -> None:
     image = str(options.image.absolute())  # a detached VM's process has another working folder
 
     def work(on_up: supervisor.Up) -> None:
-        inherit = (spec.kernel_fd,) if spec.initramfs_fd is None else (spec.kernel_fd, spec.initramfs_fd)
+        inherit = spec.boot.fds if isinstance(spec.boot, KernelBoot) else ()
         machine = Machine(
             spec,
             image=image,

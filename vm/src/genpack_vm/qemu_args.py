@@ -8,7 +8,7 @@ from pathlib import Path
 
 from genpack_vm.accel import Accel
 from genpack_vm.arch import Arch
-from genpack_vm.config import Disk, MachineSpec
+from genpack_vm.config import Bus, Disk, FirmwareBoot, KernelBoot, MachineSpec
 from genpack_vm.fwcfg import Item
 
 DUMMY_BYTES = 4096
@@ -50,11 +50,17 @@ def _machine(spec: MachineSpec) -> list[str]:
     ]
 
 
-def _boot(spec: MachineSpec) -> list[str]:
-    args = ["-kernel", f"/proc/self/fd/{spec.kernel_fd}"]
-    if spec.initramfs_fd is not None:
-        args += ["-initrd", f"/proc/self/fd/{spec.initramfs_fd}"]
-    return [*args, "-append", spec.command_line]
+def _boot(boot: KernelBoot | FirmwareBoot) -> list[str]:
+    if isinstance(boot, KernelBoot):
+        args = ["-kernel", f"/proc/self/fd/{boot.kernel_fd}"]
+        if boot.initramfs_fd is not None:
+            args += ["-initrd", f"/proc/self/fd/{boot.initramfs_fd}"]
+        return [*args, "-append", boot.command_line]
+    if boot.firmware is None:
+        return []
+    code = f"if=pflash,unit=0,format={boot.firmware.code_format},readonly=on,file={quoted(boot.firmware.code)}"
+    variables = f"if=pflash,unit=1,format={boot.firmware.template_format},file={quoted(boot.variables)}"
+    return ["-drive", code, "-drive", variables]
 
 
 def _disk(disk: Disk) -> list[str]:
@@ -67,7 +73,20 @@ def _disk(disk: Disk) -> list[str]:
     drive += ",readonly=on" if disk.read_only else ""
     drive += ",snapshot=on" if disk.volatile else ""
     drive += ",cache=none,aio=native" if disk.direct else ""
-    return ["-drive", drive, "-device", f"virtio-blk-pci,drive={disk.label},serial={disk.label}"]
+    device = f"{disk.bus.value},drive={disk.label}"
+    if disk.bus is Bus.SCSI_CD:
+        device += ",bus=scsi.0"
+    device += f",serial={disk.label}"
+    device += f",bootindex={disk.boot_index}" if disk.boot_index is not None else ""
+    return ["-drive", drive, "-device", device]
+
+
+def _disks(disks: tuple[Disk, ...]) -> list[str]:
+    """All of them; a controller for SCSI if one needs it (the AHCI one is part of q35)."""
+    args = ["-device", "virtio-scsi-pci,id=scsi"] if any(disk.bus is Bus.SCSI_CD for disk in disks) else []
+    for disk in disks:
+        args += _disk(disk)
+    return args
 
 
 def _network(spec: MachineSpec) -> list[str]:
@@ -113,9 +132,7 @@ def _fw_cfg(item: Item) -> list[str]:
 
 def build(spec: MachineSpec, qmp_fd: int) -> list[str]:
     """The whole argv. `qmp_fd` is the owner's end of a socket pair that QEMU inherits."""
-    argv = [spec.arch.qemu, *_machine(spec), *_boot(spec)]
-    for disk in spec.disks:
-        argv += _disk(disk)
+    argv = [spec.arch.qemu, *_machine(spec), *_boot(spec.boot), *_disks(spec.disks)]
     argv += _network(spec) + _sockets(spec, qmp_fd) + _devices(spec)
     for item in spec.fw_cfg:
         argv += _fw_cfg(item)

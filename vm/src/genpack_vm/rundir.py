@@ -56,6 +56,11 @@ class Files:
         return self.folder / "qga.sock"
 
     @property
+    def efi_variables(self) -> Path:
+        """The UEFI firmware's variables: a copy of this VM's own."""
+        return self.folder / "efivars.fd"
+
+    @property
     def qga_lock(self) -> Path:
         """Who talks to the guest agent holds its flock."""
         return self.folder / "qga.lock"

@@ -13,7 +13,12 @@ FILE = {"metavar": "FILE"}
 
 def command(
     context: typer.Context,
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="SquashFS image to boot.")],
+    image: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IMAGE", help="SquashFS image to boot; a disk or an ISO file with --bios or --uefi-disk."
+        ),
+    ],
     name: Annotated[str | None, typer.Option("--name", "-n", help="Name of the VM [the image's artifact].")] = None,
     memory: Annotated[int, typer.Option("--memory", "-m", metavar="MIB", help="Memory in MiB.")] = 2048,
     cpu: Annotated[int, typer.Option("--cpu", "-c", metavar="N", help="Number of CPUs.")] = 1,
@@ -24,6 +29,16 @@ def command(
         bool, typer.Option("--volatile-data", help="Drop what is written to the data disk.")
     ] = False,
     swap: Annotated[Path | None, typer.Option(**FILE, help="Swap disk (/dev/vdc).")] = None,
+    cdrom: Annotated[Path | None, typer.Option(**FILE, help="Put an ISO file into the CD drive.")] = None,
+    bios: Annotated[bool, typer.Option("--bios", help="Boot the disk or ISO file IMAGE by BIOS.")] = False,
+    uefi_disk: Annotated[bool, typer.Option("--uefi-disk", help="The same by UEFI.")] = False,
+    no_virtio: Annotated[
+        bool,
+        typer.Option("--no-virtio-for-bios-disks", help="With these two: AHCI disks, for systems without virtio."),
+    ] = False,
+    arch: Annotated[
+        str | None, typer.Option(metavar="ARCH", help="With these two: the machine's architecture [the host's].")
+    ] = None,
     hostfwd: Annotated[
         list[str] | None,
         typer.Option(metavar="[tcp|udp:][ADDR:]PORT-[ADDR:]PORT", help="Forward a port of the host; repeatable."),
@@ -45,11 +60,18 @@ def command(
     What follows `--` is added to QEMU's command line.
     """
     from genpack_vm import launch
-    from genpack_vm.config import RunOptions
+    from genpack_vm.config import Boot, RunOptions
+    from genpack_vm.errors import UsageError
 
+    if bios and uefi_disk:
+        raise UsageError("--bios and --uefi-disk exclude each other")
     launch.run(
         RunOptions(
             image=image,
+            boot=Boot.BIOS if bios else Boot.UEFI if uefi_disk else Boot.DIRECT,
+            arch=arch,
+            virtio_disks=not no_virtio,
+            cdrom=cdrom,
             name=name,
             memory=memory,
             cpus=cpu,
