@@ -105,7 +105,7 @@ def test_every_option_is_set_by_its_variable(genpack: Run, monkeypatch: pytest.M
         seen.append(given)
         raise UsageError("seen")
 
-    monkeypatch.setattr("genpack.cli.read", note)
+    monkeypatch.setattr("genpack.commands.read", note)
     kind, _, _, _ = options.OPTIONS[option]
     text, value = {
         bool: ("yes", True),
@@ -128,7 +128,7 @@ def test_boolean_variables(genpack: Run, monkeypatch: pytest.MonkeyPatch, tmp_pa
         seen.append(given[option])
         raise UsageError("seen")
 
-    monkeypatch.setattr("genpack.cli.read", note)
+    monkeypatch.setattr("genpack.commands.read", note)
     for text in ("1", "true", "YES", "on", "0", "False", "no", "off"):
         monkeypatch.setenv(options.environment_name(option), text)
         genpack("check")

@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from genpack import build, definition, files, hashing
+from genpack import artifact, definition, files, hashing
 from genpack.errors import UsageError
 from genpack.lock import FILE_NAME
 from genpack.log import Log
@@ -19,7 +19,7 @@ from genpack.settings import Settings
 
 def run(settings: Settings, log: Log, output: Path | None) -> Path:
     """Writes the archive; its path. Raises UsageError for a definition with problems, or what an archive can't hold."""
-    merged = build.load(settings, log, None)
+    merged = artifact.load(settings, log, None)
     source = definition.find(settings.directory)
     name = f"genpack-{merged.name}"
     target = output or (settings.output_dir or settings.directory) / f"{name}.tar.gz"
@@ -63,12 +63,12 @@ def _write(packed: gzip.GzipFile, folder: Path, source: str, top: str) -> None:
 
 def _entries(folder: Path, source: str) -> Iterator[tuple[str, os.stat_result]]:
     """Everything that belongs to the definition, sorted, a folder before what is in it."""
-    for name in sorted({source, FILE_NAME, *build.FOLDERS}):
+    for name in sorted({source, FILE_NAME, *artifact.FOLDERS}):
         path = folder / name
-        if path.is_dir() and name in build.FOLDERS:
+        if path.is_dir() and name in artifact.FOLDERS:
             yield name, path.stat()
             yield from ((f"{name}/{inner}", info) for inner, info in hashing.walk(path))
-        elif path.is_file() and name not in build.FOLDERS:
+        elif path.is_file() and name not in artifact.FOLDERS:
             yield name, path.stat()
 
 

@@ -4,31 +4,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from genpack import (
+    artifact,
     beside,
-    checks,
     container,
-    definition,
     fetch,
     files,
     hashing,
     lock,
-    merge,
     overlay_source,
     overlays,
     plan,
-    portage,
     preflight,
     records,
+    tree,
 )
 from genpack import upper as upper_phase
 from genpack.container import Container
 from genpack.digests import identity
-from genpack.errors import GenpackError, TrustError, UsageError
 from genpack.fetch import Mirror
 from genpack.inputs import Inputs, Resolver
 from genpack.lock import Lock
@@ -42,73 +39,6 @@ from genpack.trust import Verifier, keyring_file
 from genpack.workdir import PhaseState, State, WorkDir
 
 PHASES = ("lower", "upper", "pack")
-FOLDERS = (*portage.FOLDERS, "overlay", "files")
-
-
-def load(settings: Settings, log: Log, overlay: Path | None) -> Definition:
-    """The merged definition, with every check done. Raises UsageError (DefinitionError for all problems together)."""
-    path = definition.find(settings.directory)
-    source, problems = definition.read(path)
-    checks.everything(source, problems, settings.directory, settings.arch, overlay, settings.variant)
-    for _, note in problems.notes:
-        log.note(note)
-    problems.raise_if_any()
-    chosen = checks.variant(source, settings.variant)
-    merged = merge.merge(source, settings.arch.name, chosen, settings.directory.name)
-    if not any(layer.name for layer in merge.layers(source, settings.arch.name, chosen)):
-        log.warning(f"{path.name} gives no name: taking the folder's, '{checks.name(path, settings.directory)}'")
-    if settings.compression:
-        merged = replace(merged, compression=settings.compression)
-    return replace(merged, devel=merged.devel or settings.devel)
-
-
-def check(settings: Settings, log: Log) -> Definition:
-    """`genpack check`: every check that needs no mirror, and nothing else. The merged definition."""
-    pins = lock.read(settings.directory)
-    try:
-        overlay: Path | None = overlay_source.locate(settings, log, pins, offline=True).folder
-    except GenpackError as error:
-        wrong = isinstance(error, UsageError | TrustError)
-        if wrong and (settings.overlay_override is not None or settings.overlay is not None):
-            raise
-        overlay = None
-        log.note("genpack-overlay is not at hand: the profile is not checked")
-    return load(settings, log, overlay)
-
-
-def image_path(settings: Settings, merged: Definition) -> Path:
-    """Where the image of a definition is, or will be."""
-    return (settings.output_dir or settings.directory) / merged.outfile
-
-
-def for_tree(
-    root: Path,
-    settings: Settings,
-    merged: Definition,
-    work: WorkDir,
-    mirrors: Sequence[Mirror],
-    extra: Mapping[str, str],
-) -> Container:
-    """A container on a tree, with the caches, the mirrors and the artifact's folder; `extra` is its environment."""
-    binpkgs = work.binpkgs if merged.independent_binpkgs else settings.cache / "binpkgs" / settings.arch.name
-    distfiles = settings.cache / "distfiles"
-    for folder in (binpkgs, distfiles):
-        folder.mkdir(parents=True, exist_ok=True)
-    sources, read_only = [], [(settings.directory, "/mnt/host")]
-    for index, mirror in enumerate(mirrors):
-        if isinstance(mirror, fetch.FolderMirror):
-            read_only.append((mirror.folder, f"/mnt/mirror-{index}"))
-            sources.append(f"/mnt/mirror-{index}/distfiles")
-        elif not settings.offline:
-            sources.append(mirror.name)
-    return Container(
-        root,
-        read_only=read_only,
-        writable=[(distfiles, "/var/cache/distfiles"), (binpkgs, "/var/cache/binpkgs")],
-        env={**portage.environment(settings.offline), "GENTOO_MIRRORS": " ".join(sources), **extra},
-        personality=preflight.personality(settings.arch),
-        offline=settings.offline,
-    )
 
 
 @dataclass
@@ -133,7 +63,7 @@ class Builder:
         if settings.locked:
             lock.require(pins, settings.arch.name)
         overlay = overlay_source.locate(settings, log, pins).folder
-        merged = load(settings, log, overlay)
+        merged = artifact.load(settings, log, overlay)
         overlays.require_arch(overlay, settings.arch.gentoo)
         keyring = keyring_file(settings.keyring) if settings.verify else None
         mirrors = fetch.mirrors(settings.mirrors, settings.cache, log, offline=settings.offline)
@@ -148,7 +78,7 @@ class Builder:
     @property
     def image(self) -> Path:
         """The image's final path."""
-        return image_path(self.settings, self.definition)
+        return artifact.image_path(self.settings, self.definition)
 
     def run(self, until: str) -> None:
         """The phases up to and with `until`, under the work folder's lock."""
@@ -161,7 +91,7 @@ class Builder:
         if self.lock is not None:
             self.lock.check_overlay(overlay_hash, self.overlay)
         inputs = self._inputs()
-        folders = {name: hashing.of_folder(self.settings.directory / name) for name in FOLDERS}
+        folders = {name: hashing.of_folder(self.settings.directory / name) for name in artifact.FOLDERS}
         commit = upper_phase.commit_id(self.settings.directory) if self.definition.include_commit_id else ""
         pins = plan.Pins(inputs.stage3.sha256, inputs.snapshot.sha256, overlay_hash, folders, commit)
         plans = plan.plan(self.definition, pins, self.definition.compression, self.definition.outfile)
@@ -236,7 +166,7 @@ class Builder:
         self.work.save(state)
 
     def _container(self, root: Path, extra: dict[str, str] | None = None) -> Container:
-        return for_tree(root, self.settings, self.definition, self.work, self.mirrors, extra or {})
+        return tree.for_tree(root, self.settings, self.definition, self.work, self.mirrors, extra or {})
 
     def _epoch(self) -> int:
         epoch = epoch_of(self.work.lower / "var/db/repos/gentoo/metadata/timestamp.commit")

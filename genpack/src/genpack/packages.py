@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from genpack import image, vardb
+from genpack import artifact, image, vardb
 from genpack.image import Package
 from genpack.log import Log
 from genpack.settings import Settings
@@ -53,9 +53,7 @@ def run(settings: Settings, log: Log, chosen: Path | None, *, diff: Path | None,
 
 def settings_image(settings: Settings, log: Log) -> Path:
     """The image of the artifact in the current folder."""
-    from genpack import build
-
-    return build.image_path(settings, build.load(settings, log, None))
+    return artifact.image_path(settings, artifact.load(settings, log, None))
 
 
 def compare(old: Sequence[Package], new: Sequence[Package]) -> list[Change]:

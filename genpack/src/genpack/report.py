@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 
-from genpack import __version__, build, files, image, packages, records, usage, vardb
+from genpack import __version__, artifact, files, image, packages, records, usage, vardb
 from genpack.errors import GenpackError, UsageError
 from genpack.log import Log
 from genpack.model import Definition
@@ -33,8 +33,8 @@ Tree = dict[str, object]
 def run(settings: Settings, log: Log, *, diff: Path | None, output: Path | None) -> Path:
     """Writes the page for the artifact's image; its path. Raises GenpackError if there is no image, or the work folder
     is not the one it was built in."""
-    merged = build.load(settings, log, None)
-    path = build.image_path(settings, merged)
+    merged = artifact.load(settings, log, None)
+    path = artifact.image_path(settings, merged)
     image.check(path)
     work = WorkDir(settings.work_root, merged.arch, merged.variant)
     used = usage.load(work.usage_file)

@@ -7,8 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from genpack import container, fetch, preflight, process
-from genpack.build import for_tree, load
+from genpack import artifact, container, fetch, preflight, process, tree
 from genpack.errors import GenpackError
 from genpack.log import Log
 from genpack.settings import Settings
@@ -19,7 +18,7 @@ OWN_FAILURE = 125
 
 def run(settings: Settings, log: Log, command: Sequence[str]) -> int:
     """Runs it; the command's exit status. Raises GenpackError if it could not be started."""
-    definition = load(settings, log, None)
+    definition = artifact.load(settings, log, None)
     preflight.root("enter the lower layer")
     preflight.programs(["systemd-nspawn", "setpriv", "mount"])
     preflight.emulation(settings.arch)
@@ -29,7 +28,7 @@ def run(settings: Settings, log: Log, command: Sequence[str]) -> int:
     with work.locked():
         container.own_mounts()
         mirrors = fetch.mirrors(settings.mirrors, settings.cache, log, offline=settings.offline)
-        box = for_tree(work.lower, settings, definition, work, mirrors, {})
+        box = tree.for_tree(work.lower, settings, definition, work, mirrors, {})
         terminal = sys.stdin.isatty() and sys.stdout.isatty()
         # env: a command that is not there gives its status 127, not one of nspawn's own.
         words = ["env", f"TERM={os.environ.get('TERM', 'dumb')}", *(command or ["bash"])]

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""A container on one of the trees of the work folder, with everything that a phase or a shell finds in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from genpack import fetch, portage, preflight
+from genpack.container import Container
+from genpack.fetch import Mirror
+from genpack.model import Definition
+from genpack.settings import Settings
+from genpack.workdir import WorkDir
+
+
+def for_tree(
+    root: Path,
+    settings: Settings,
+    merged: Definition,
+    work: WorkDir,
+    mirrors: Sequence[Mirror],
+    extra: Mapping[str, str],
+) -> Container:
+    """A container on a tree, with the caches, the mirrors and the artifact's folder; `extra` is its environment."""
+    binpkgs = work.binpkgs if merged.independent_binpkgs else settings.cache / "binpkgs" / settings.arch.name
+    distfiles = settings.cache / "distfiles"
+    for folder in (binpkgs, distfiles):
+        folder.mkdir(parents=True, exist_ok=True)
+    sources, read_only = [], [(settings.directory, "/mnt/host")]
+    for index, mirror in enumerate(mirrors):
+        if isinstance(mirror, fetch.FolderMirror):
+            read_only.append((mirror.folder, f"/mnt/mirror-{index}"))
+            sources.append(f"/mnt/mirror-{index}/distfiles")
+        elif not settings.offline:
+            sources.append(mirror.name)
+    return Container(
+        root,
+        read_only=read_only,
+        writable=[(distfiles, "/var/cache/distfiles"), (binpkgs, "/var/cache/binpkgs")],
+        env={**portage.environment(settings.offline), "GENTOO_MIRRORS": " ".join(sources), **extra},
+        personality=preflight.personality(settings.arch),
+        offline=settings.offline,
+    )
