@@ -108,6 +108,8 @@ def readers(sample: str) -> set[str]:
         ("squashfs/tree", {"genpack-overlay", "vm"}),
         ("squashfs/packages.json", {"genpack-overlay"}),
         ("manifest", {"genpack"}),
+        ("plan/toy-x86_64.plan.json", {"genpack"}),
+        ("events/build.jsonl", {"genpack"}),
         ("system.ini", {"genpack-init"}),
         ("fw_cfg/names.json", {"vm"}),
         ("genpack-artifacts/list.json", {"genpack-artifacts"}),

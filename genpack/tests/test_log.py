@@ -6,7 +6,8 @@ from __future__ import annotations
 import io
 
 import pytest
-from genpack.log import Log, duration, size
+from genpack.log import Log
+from genpack.progress import duration, size
 
 
 class Terminal(io.StringIO):

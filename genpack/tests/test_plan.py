@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
 import pytest
 from conftest import Reading
 from genpack.model import Breaker, Compression, Definition, User
 from genpack.plan import Pins
-from genpack.workdir import PhaseState
+from genpack.workdir import PhaseState, State
 
-from genpack import merge, plan
+from genpack import merge, plan, reasons
 
 FOLDERS = ("savedconfig", "patches", "env", "kernel", "overlay", "files")
 PINS = Pins("s", "n", "o", dict.fromkeys(FOLDERS, "absent"))
@@ -92,11 +93,100 @@ def test_a_changed_phase_changes_the_keys_after_it(base: Definition) -> None:
     assert [one[name].key == three[name].key for name in one] == [True, False, False]
 
 
+def texts(found: list[reasons.Reason]) -> list[str]:
+    return [reason.text for reason in found]
+
+
 def test_reasons(base: Definition) -> None:
     phase = plan.plan(base, PINS, Compression(), "/out")["lower"]
     done = PhaseState(phase.key, dict(phase.parts), complete=True)
     assert phase.reasons(done) == []
-    assert phase.reasons(None) == ["not built yet"]
-    assert phase.reasons(dataclasses.replace(done, complete=False)) == ["the last run did not finish"]
+    assert texts(phase.reasons(None)) == ["not built yet"]
+    assert texts(phase.reasons(dataclasses.replace(done, complete=False))) == ["the last run did not finish"]
+    # A state without details, as older versions wrote it.
     other = dataclasses.replace(done, parts={**done.parts, "packages": "x", "patches/": "y"})
-    assert phase.reasons(other) == ["packages changed", "patches/ changed"]
+    assert texts(phase.reasons(other)) == ["packages changed", "patches/ changed"]
+
+
+def told(base: Definition, phase: str, one: Pins = PINS, two: Pins = PINS, **keys: Any) -> list[str]:
+    """What is said when the definition or the pins change, of one phase's own parts."""
+    before = plan.plan(base, one, Compression(), "a.squashfs")[phase]
+    saved = PhaseState(before.key, dict(before.parts), complete=True, details=dict(before.details))
+    saved = PhaseState(**json.loads(json.dumps(dataclasses.asdict(saved))))  # as it comes from state.json
+    now = plan.plan(dataclasses.replace(base, **keys), two, Compression("xz", None), "a.squashfs")[phase]
+    return [text for text in texts(now.reasons(saved)) if text not in {"lower changed", "upper changed"}]
+
+
+@pytest.mark.parametrize(
+    ("phase", "keys", "text"),
+    [
+        ("lower", {"packages": ("x/new", "x/kept")}, "packages changed: +x/new -x/old"),
+        ("lower", {"packages": ("x/kept", "x/old")}, "packages changed: the order"),
+        ("lower", {"use": {"a/a": ("c",), "n/n": ("d",)}}, "use changed: +n/n -a/c a/a"),
+        ("lower", {"profile": "metal"}, "profile changed: none -> metal"),
+        ("lower", {"buildtime_packages_first": True}, "buildtime_packages_first changed: false -> true"),
+        ("lower", {"circulardep_breaker": Breaker(("q/q",), ())}, "circulardep_breaker changed"),
+        ("upper", {"users": (User("v"), User("u", uid=7))}, "users changed: +v u"),
+        ("upper", {"setup_commands": ("true",)}, "setup_commands changed: +true"),
+        ("upper", {"setup_commands": ("a\nb", "c" * 60)}, f"setup_commands changed: +a... +{'c' * 47}..."),
+        ("pack", {}, "compression changed: auto -> xz"),
+    ],
+)
+def test_a_reason_names_what_changed(base: Definition, phase: str, keys: dict[str, Any], text: str) -> None:
+    base = dataclasses.replace(base, packages=("x/old", "x/kept"))
+    assert told(base, phase, **keys) == [text]
+
+
+def folder(name: str, **entries: str) -> Pins:
+    found = {key.replace("__", "/"): value for key, value in entries.items()}
+    details = {f"{name}/": found, "stage3": "s1"}
+    return dataclasses.replace(PINS, folders={**PINS.folders, name: str(found)}, details=details)
+
+
+def test_a_reason_names_the_files(base: Definition) -> None:
+    one = folder("files", etc="folder 755", etc__motd="file 644 1", etc__gone="file 644 2", old="folder 755")
+    two = folder("files", etc="folder 755", etc__motd="file 600 1", new="folder 755", new__file="link x", old="link y")
+    words = "files/etc/gone removed, files/etc/motd changed, files/new/file added, files/old changed"
+    assert told(base, "upper", one, two) == [words]
+    (reason,) = [r for r in plan.plan(base, two, Compression(), "")["upper"].reasons(None)]
+    assert reason == reasons.NOT_BUILT
+    many = folder("kernel", **{f"f{number}": "file 644 1" for number in range(9)})
+    assert told(base, "lower", folder("kernel"), many)[0].endswith("kernel/f5 added, 3 more in kernel/")
+
+
+def test_a_new_stage3_is_named(base: Definition) -> None:
+    two = dataclasses.replace(PINS, stage3="t", details={"stage3": "s2"})
+    assert told(base, "lower", dataclasses.replace(PINS, details={"stage3": "s1"}), two) == ["stage3 changed: s1 -> s2"]
+
+
+def state_of(base: Definition, pins: Pins, **more: Any) -> State:
+    phases = plan.plan(base, pins, base.compression, base.outfile)
+    state = State(**more)
+    for name, p in phases.items():
+        setattr(state, name, PhaseState(p.key, dict(p.parts), True, 2.5, dict(p.details)))
+    return state
+
+
+NOTHING: dict[str, reasons.Reason | None] = dict.fromkeys(("lower", "upper", "pack"))
+
+
+def test_decisions(base: Definition) -> None:
+    state = state_of(base, PINS)
+    _, decisions = plan.decided(base, PINS, state, NOTHING)
+    assert [(d.runs, d.seconds) for d in decisions.values()] == [(False, 2.5)] * 3
+    _, decisions = plan.decided(base, PINS, state, {**NOTHING, "lower": reasons.NOT_BUILT})
+    assert [d.why for d in decisions.values()] == ["not built yet", "lower runs before it", "upper runs before it"]
+    _, decisions = plan.decided(base, PINS, State(), {"lower": None})
+    assert [(d.phase, d.seconds) for d in decisions.values()] == [("lower", None)]
+
+
+def test_what_was_changed_by_hand_is_packed_and_gone_with_the_next_upper(base: Definition) -> None:
+    changed_by_hand = dataclasses.replace(PINS, by_hand="x")
+    _, decisions = plan.decided(base, changed_by_hand, state_of(base, PINS), NOTHING)
+    assert [d.why for d in decisions.values()] == ["", "", "the upper layer was changed with upper-bash"]
+    packed = state_of(base, changed_by_hand, by_hand="x")
+    _, decisions = plan.decided(base, changed_by_hand, packed, NOTHING)
+    assert not any(d.runs for d in decisions.values())
+    plans, decisions = plan.decided(dataclasses.replace(base, services=("s",)), changed_by_hand, packed, NOTHING)
+    assert "the upper layer no longer holds what was changed with upper-bash" in decisions["pack"].why
+    assert reasons.BY_HAND not in plans["pack"].parts

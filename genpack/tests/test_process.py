@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from genpack.errors import ProgramError, StepError, Terminated
 from genpack.log import Log
-from genpack.steps import Steps, explain
+from genpack.steps import Steps
 
 from genpack import process
 
@@ -126,7 +126,7 @@ def test_a_step_that_fails(tmp_path: Path) -> None:
     error = caught.value
     assert error.message == "upper: build scripts: run-them exited with status 4"
     assert error.tail == [str(number) for number in range(11, 31)]
-    assert explain(error)[-1] == f"log: {tmp_path}/upper.log"
+    assert error.log == tmp_path / "upper.log"
     assert out.getvalue().rstrip().endswith("upper: build scripts  failed")
     log = (tmp_path / "upper.log").read_text()
     assert "\n1\n" in log

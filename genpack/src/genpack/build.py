@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from genpack import (
@@ -14,31 +14,33 @@ from genpack import (
     container,
     fetch,
     files,
-    hashing,
     lock,
     overlay_source,
     overlays,
     plan,
+    planning,
     preflight,
     records,
+    summary,
     tree,
 )
 from genpack import upper as upper_phase
 from genpack.container import Container
 from genpack.digests import identity
+from genpack.errors import UsageError
 from genpack.fetch import Mirror
 from genpack.inputs import Inputs, Resolver
 from genpack.lock import Lock
-from genpack.log import Log, duration, size
+from genpack.log import Log
 from genpack.lower import Lower
 from genpack.model import Definition
 from genpack.pack import Pack, epoch_of
+from genpack.plan import Decision
+from genpack.planning import PHASES, Named
 from genpack.settings import Settings
 from genpack.steps import Steps
 from genpack.trust import Verifier, keyring_file
 from genpack.workdir import PhaseState, State, WorkDir
-
-PHASES = ("lower", "upper", "pack")
 
 
 @dataclass
@@ -55,8 +57,10 @@ class Builder:
     lock: Lock | None
 
     @classmethod
-    def prepare(cls, settings: Settings, log: Log) -> Builder:
-        """Checks all that can be checked without a side effect."""
+    def prepare(cls, settings: Settings, log: Log, *, every: bool = False) -> Builder:
+        """Checks all that can be checked without a side effect. `every`: all phases are asked for."""
+        if settings.only and every:
+            raise UsageError("--only: 'build' is all phases", tip="name one: genpack --only pack")
         preflight.root("build an image")
         preflight.programs([*preflight.LOWER_PROGRAMS, *preflight.PACK_PROGRAMS, *(["gpg"] if settings.verify else [])])
         pins = lock.read(settings.directory)
@@ -87,30 +91,33 @@ class Builder:
             self._run(until)
 
     def _run(self, until: str) -> None:
+        wanted = PHASES[: PHASES.index(until) + 1]
         overlay_hash = overlays.content_hash(self.overlay)
         if self.lock is not None:
             self.lock.check_overlay(overlay_hash, self.overlay)
         inputs = self._inputs()
-        folders = {name: hashing.of_folder(self.settings.directory / name) for name in artifact.FOLDERS}
-        commit = upper_phase.commit_id(self.settings.directory) if self.definition.include_commit_id else ""
-        pins = plan.Pins(inputs.stage3.sha256, inputs.snapshot.sha256, overlay_hash, folders, commit)
-        plans = plan.plan(self.definition, pins, self.definition.compression, self.definition.outfile)
         state = self.work.load()
-        wanted = PHASES[: PHASES.index(until) + 1]
-        reasons = {phase: self._reasons(phase, plans[phase], state) for phase in wanted}
-        if any(reasons.values()):
+        stage3, snapshot = (Named(each.name, each.sha256, each.mark) for each in (inputs.stage3, inputs.snapshot))
+        pins = planning.pins(self.settings, self.definition, stage3, snapshot, overlay_hash, state.by_hand)
+        found = planning.found(wanted, self.work, self.image, state)
+        plans, decisions = plan.decided(self.definition, pins, state, found)
+        if self.settings.only:
+            planning.require(decisions, wanted[:-1])
+        if any(decision.runs for decision in decisions.values()):
             container.own_mounts()
+        local_hash = pins.folders["overlay"]
         actions: dict[str, Callable[[Steps], None]] = {
-            "lower": lambda steps: self._lower(inputs, overlay_hash, folders["overlay"], state).run(steps),
+            "lower": lambda steps: self._lower(inputs, overlay_hash, local_hash, state).run(steps),
             "upper": lambda steps: self._upper(steps),
             "pack": lambda steps: self._pack(steps, inputs, overlay_hash, plans, state),
         }
-        stale = False
-        for phase in wanted:
-            if stale or reasons[phase]:
-                self._phase(phase, plans[phase], state, actions[phase], reasons[phase])
-                stale = True
-        self._summary(wanted, reasons, state, until)
+        for phase, decision in decisions.items():
+            if decision.runs:
+                if phase == "pack" and state.by_hand:
+                    self.log.warning("the upper layer holds what was changed with upper-bash, and so does the image")
+                self._phase(plans[phase], state, actions[phase], decision)
+        count = records.package_count(self.work.upper) if until == "pack" else None
+        summary.tell(self.log, decisions, state, self.image if until == "pack" else None, count)
 
     def _inputs(self) -> Inputs:
         if self.keyring is None:
@@ -128,42 +135,37 @@ class Builder:
             )
             return resolver.resolve(self.settings.arch)
 
-    def _reasons(self, phase: str, planned: plan.PhasePlan, state: State) -> list[str]:
-        """Why a phase must run, from its inputs and from what is there."""
-        saved: PhaseState | None = getattr(state, phase)
-        place = {"lower": self.work.lower, "upper": self.work.upper, "pack": self.image}[phase]
-        if not place.exists():
-            return ["not built yet"]
-        if phase == "pack" and (state.image != str(place) or state.image_identity != list(identity(place))):
-            return [f"{place.name} is not the file that was written"]
-        if phase == "pack" and (missing := beside.missing(place, self.work)):
-            return [f"{missing.name} is missing"]
-        return planned.reasons(saved)
-
     def _phase(
-        self,
-        phase: str,
-        planned: plan.PhasePlan,
-        state: State,
-        action: Callable[[Steps], None],
-        reasons: list[str],
+        self, planned: plan.PhasePlan, state: State, action: Callable[[Steps], None], decision: Decision
     ) -> None:
         """Runs a phase; until it is complete, it and what depends on it count as not done."""
-        self.log.debug(f"{phase}: {', '.join(reasons) or 'the phase before it ran'}")
+        phase = planned.phase
         for later in PHASES[PHASES.index(phase) + 1 :]:
             if stale := getattr(state, later):
                 stale.complete = False
-        setattr(state, phase, PhaseState(planned.key, dict(planned.parts), complete=False))
+        setattr(state, phase, self._state_of(planned, complete=False))
+        state.by_hand = "" if phase == "upper" else state.by_hand
         self.work.save(state)
+        reasons = [asdict(reason) for reason in decision.reasons]
         with Steps(phase, self.work.log_path(phase), self.log) as steps:
-            steps.write(f"# {phase}: {', '.join(reasons) or 'the phase before it ran'}")
-            action(steps)
-            done = PhaseState(planned.key, dict(planned.parts), complete=True, seconds=round(steps.seconds, 1))
+            steps.write(f"# {phase}: {decision.why}")
+            self.log.event("phase-start", phase=phase, why=decision.why, reasons=reasons, log=str(steps.path))
+            done = self._state_of(planned, complete=False)
+            try:
+                action(steps)
+                done.complete = True
+            finally:
+                done.seconds = round(steps.seconds, 1)
+                self.log.event("phase-end", phase=phase, seconds=done.seconds, ok=done.complete)
         # The container's syncs are suppressed: written out once, before the state says that it is done.
         if phase == "lower":
             files.sync_filesystem(self.work.lower)
         setattr(state, phase, done)
         self.work.save(state)
+
+    @staticmethod
+    def _state_of(planned: plan.PhasePlan, *, complete: bool) -> PhaseState:
+        return PhaseState(planned.key, dict(planned.parts), complete, details=dict(planned.details))
 
     def _container(self, root: Path, extra: dict[str, str] | None = None) -> Container:
         return tree.for_tree(root, self.settings, self.definition, self.work, self.mirrors, extra or {})
@@ -190,11 +192,8 @@ class Builder:
 
     def _upper(self, steps: Steps) -> None:
         merged = self.definition
-        env = {"ARTIFACT": merged.name, "PROFILE": merged.profile or "", "GENPACK_ARCH": merged.arch}
-        env |= {"VARIANT": merged.variant} if merged.variant else {}
-        env |= {"SOURCE_DATE_EPOCH": str(self._epoch())}
         commit = upper_phase.commit_id(self.settings.directory) if merged.include_commit_id else ""
-        box = self._container(self.work.merged, env)
+        box = self._container(self.work.merged, tree.upper_environment(merged, self._epoch()))
         copied = upper_phase.Upper(self.work, self.settings.directory, merged, box, commit).run(steps)
         steps.write(f"# copied up: {json.dumps(copied.__dict__)}")
 
@@ -205,17 +204,3 @@ class Builder:
         left_out = packer.run(steps)
         beside.make(steps, packer, left_out, self.work, self.definition, inputs, overlay_hash, plans)
         state.image, state.image_identity = str(self.image), list(identity(self.image))
-
-    def _summary(self, wanted: tuple[str, ...], reasons: dict[str, list[str]], state: State, until: str) -> None:
-        """What was made, and what was skipped and why."""
-        ran = [phase for index, phase in enumerate(wanted) if any(reasons[name] for name in wanted[: index + 1])]
-        for phase in wanted:
-            saved: PhaseState = getattr(state, phase)
-            if phase in ran:
-                why = ", ".join(reasons[phase]) or "the phase before it ran"
-                self.log.line(f"{phase}: {duration(saved.seconds)} ({why})")
-            else:
-                self.log.line(f"{phase}: skipped, nothing it depends on changed")
-        if until == "pack":
-            count = records.package_count(self.work.upper)
-            self.log.line(f"{self.image}: {size(self.image.stat().st_size)}, {count} packages")

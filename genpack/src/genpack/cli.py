@@ -7,15 +7,16 @@ import errno
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from genpack import __version__, commands
-from genpack.errors import DefinitionError, GenpackError, Terminated
+from genpack.errors import GenpackError, Terminated, UsageError
 from genpack.help import Command, Group
-from genpack.log import RED, Log
-from genpack.options import with_options
+from genpack.log import Log
+from genpack.options import Invocation, environment_name, log_of, with_options
 
 #: Errors of the machine, not of the program: told in one line.
 SURROUNDINGS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENAMETOOLONG}
@@ -52,9 +53,8 @@ def main_options(
     ] = False,
 ) -> None:
     """Build a whole operating system image from genpack.json5. Without a command: build."""
-    context.obj = given
     if context.invoked_subcommand is None:
-        commands.phases(given, "pack")
+        commands.build(given)
 
 
 app.callback(invoke_without_command=True)(with_options(main_options, globally=True))
@@ -70,25 +70,29 @@ def _terminate(signum: int, _: object) -> NoReturn:
     raise Terminated(signum)
 
 
-def _report(error: GenpackError) -> None:
-    from genpack.steps import explain
-
-    log = Log()
-    for line in error.problems if isinstance(error, DefinitionError) else ():
-        log.line(line)
-    log.line(f"{log.paint('genpack: error:', RED)} {error.message}")
-    for line in explain(error):
-        log.line(line)
-    if error.tip:
-        log.line(f"tip: {error.tip}")
-
-
-def _trace() -> None:
+def _trace(given: Mapping[str, Any]) -> None:
     """The traceback of an expected error, if --debug asks for it."""
-    if "--debug" in sys.argv or os.environ.get("GENPACK_DEBUG", "").strip().lower() in TRUE:
+    if given.get("debug"):
         import traceback
 
         traceback.print_exc()
+
+
+def _early() -> Invocation:
+    """What errors need to know before the options are read: are they for programs?"""
+    wanted = {
+        name: f"--{name}" in sys.argv or os.environ.get(environment_name(name), "").strip().lower() in TRUE
+        for name in ("json", "debug")
+    }
+    return Invocation(given=wanted)
+
+
+def _fail(error: GenpackError, call: Invocation) -> NoReturn:
+    from genpack import failure
+
+    _trace(call.given)
+    failure.tell(log_of(call.given), error, call)
+    sys.exit(error.status)
 
 
 def main() -> None:
@@ -99,29 +103,30 @@ def main() -> None:
     for signum in SIGNALS:
         if signal.getsignal(signum) != signal.SIG_IGN:  # nohup, or a shell's background job
             signal.signal(signum, _terminate)
+    call = _early()
     try:
         if VARIABLE in os.environ:
             from genpack.completion import answer
 
             sys.exit(answer(typer.main.get_command(app)))
-        sys.exit(app(standalone_mode=False) or 0)
+        sys.exit(app(standalone_mode=False, obj=call) or 0)
     except GenpackError as error:
-        _trace()
-        _report(error)
-        sys.exit(error.status)
+        _fail(error, call)
     except OSError as error:
         if error.errno not in SURROUNDINGS:
             raise
-        _trace()
-        _report(GenpackError(f"{error.filename or 'a file'}: {error.strerror}", tip="--debug shows where"))
-        sys.exit(1)
+        _fail(GenpackError(f"{error.filename or 'a file'}: {error.strerror}", tip="--debug shows where"), call)
     except click.ClickException as error:
-        error.show()
         variable = getattr(getattr(error, "param", None), "envvar", None)
-        if variable and variable in os.environ:
-            Log().line(f"tip: the environment variable {variable} is set")
+        tip = f"the environment variable {variable} is set" if variable and variable in os.environ else None
+        if call.given.get("json"):
+            _fail(UsageError(error.format_message(), tip=tip), call)
+        error.show()
+        if tip:
+            Log().line(f"tip: {tip}")
         sys.exit(error.exit_code)
     except Terminated as error:
         name = "interrupted" if error.signum == signal.SIGINT else f"ended by {signal.Signals(error.signum).name}"
-        Log().line(f"genpack: {name}")
-        sys.exit(128 + error.signum)
+        status = 128 + error.signum
+        log_of(call.given).failure([f"genpack: {name}"], message=name, status=status)
+        sys.exit(status)

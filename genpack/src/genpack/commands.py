@@ -7,24 +7,28 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from click import Choice
 
 from genpack.errors import GenpackError
 from genpack.options import read
 
 
-def phases(given: dict[str, Any], until: str) -> None:
-    """Runs the phases; the image's path goes to stdout."""
+def phases(given: dict[str, Any], until: str, *, every: bool = False) -> None:
+    """Runs the phases; the image's path goes to stdout. `every`: all of them are asked for."""
+    from genpack import cache
     from genpack.build import Builder
 
-    builder = Builder.prepare(*read(given))
-    builder.run(until)
+    settings, log = read(given)
+    with cache.used(settings.cache, log):
+        builder = Builder.prepare(settings, log, every=every)
+        builder.run(until)
     if until == "pack":
         print(builder.image)
 
 
 def build(given: dict[str, Any]) -> None:
     """Build the image: lower, upper, pack, each only if its inputs changed."""
-    phases(given, "pack")
+    phases(given, "pack", every=True)
 
 
 def lower(given: dict[str, Any]) -> None:
@@ -42,35 +46,80 @@ def pack(given: dict[str, Any]) -> None:
     phases(given, "pack")
 
 
-def bash(
-    given: dict[str, Any],
-    command: Annotated[list[str] | None, typer.Argument(metavar="[CMD...]", show_default=False)] = None,
-) -> int:
-    """Run a shell, or CMD, inside the lower layer; its exit status is genpack's, 125 genpack's own failure."""
-    from genpack import shell
+def _inside(given: dict[str, Any], layer: str, command: list[str]) -> int:
+    from genpack import cache, shell
 
     try:
-        return shell.run(*read(given), command or [])
+        settings, log = read(given)
+        with cache.used(settings.cache, log):
+            return {"lower": shell.lower, "upper": shell.upper}[layer](settings, log, command)
     except GenpackError as error:
         error.status = shell.OWN_FAILURE
         raise
 
 
+def bash(
+    given: dict[str, Any],
+    command: Annotated[list[str] | None, typer.Argument(metavar="[CMD...]", show_default=False)] = None,
+) -> int:
+    """Run a shell, or CMD, inside the lower layer; its exit status is genpack's, 125 genpack's own failure."""
+    return _inside(given, "lower", command or [])
+
+
+def upper_bash(
+    given: dict[str, Any],
+    command: Annotated[list[str] | None, typer.Argument(metavar="[CMD...]", show_default=False)] = None,
+) -> int:
+    """Run a shell, or CMD, in the upper layer on the lower one; what it changes stays in the upper layer."""
+    return _inside(given, "upper", command or [])
+
+
+def plan(given: dict[str, Any]) -> None:
+    """Show what a build would do and why, down to the file; do nothing."""
+    from genpack import cache, planning
+
+    settings, log = read(given)
+    with cache.used(settings.cache, log):
+        foreseen = planning.foresee(settings, log)
+    print(planning.as_json(foreseen) if given["json"] else planning.text(foreseen), end="")
+
+
+def clean(
+    given: dict[str, Any],
+    part: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[lower|upper|cache]", show_default=False, click_type=Choice(("lower", "upper", "cache"))
+        ),
+    ] = None,
+) -> None:
+    """Remove all work of the architecture and variant, one of its layers, or the shared cache."""
+    from genpack import clean as command
+
+    command.run(*read(given), part)
+
+
 def check(given: dict[str, Any]) -> None:
     """Check the definition and its folders, and do nothing else."""
+    from genpack import cache
     from genpack.artifact import check as run
 
     options, log = read(given)
-    run(options, log)
+    with cache.used(options.cache, log):
+        run(options, log)
     log.line(f"{options.directory}: no problems")
 
 
 def show(given: dict[str, Any]) -> None:
     """Print the merged definition for an architecture and a variant, as JSON."""
+    from genpack import cache
     from genpack.artifact import check as merged
     from genpack.show import text
 
-    print(text(merged(*read(given))))
+    settings, log = read(given)
+    with cache.used(settings.cache, log):
+        found = merged(settings, log)
+    print(text(found))
 
 
 def schema(given: dict[str, Any]) -> None:
@@ -97,9 +146,12 @@ def lock(
     update: Annotated[bool, typer.Option("--update", help="Refresh everything to the latest.")] = False,
 ) -> None:
     """Write genpack.lock, or add what it lacks; --update refreshes it."""
-    from genpack import locking
+    from genpack import cache, locking
 
-    print(locking.run(*read(given), update=update))
+    settings, log = read(given)
+    with cache.used(settings.cache, log):
+        path = locking.run(settings, log, update=update)
+    print(path)
 
 
 def _absolute(path: Path | None) -> Path | None:
@@ -121,13 +173,12 @@ def packages(
     given: dict[str, Any],
     image: Annotated[Path | None, typer.Argument(metavar="[IMAGE]", show_default=False)] = None,
     diff: Annotated[Path | None, typer.Option("--diff", metavar="OLD", help="Show what differs from OLD.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the packages of IMAGE [the artifact's], or what differs from another image."""
     from genpack import packages as command
 
     settings, log = read(given)
-    print(command.run(settings, log, _absolute(image), diff=_absolute(diff), as_json=as_json), end="")
+    print(command.run(settings, log, _absolute(image), diff=_absolute(diff), as_json=bool(given["json"])), end="")
 
 
 def report(
@@ -143,6 +194,6 @@ def report(
 
 
 #: In the order in which the help lists them.
-COMMANDS = (build, lower, upper, pack, check, lock, show, schema, completion, archive, packages, report)
+COMMANDS = (build, lower, upper, pack, plan, check, lock, clean, show, schema, completion, archive, packages, report)
 #: These take the options of another program after their own.
-PASSING_ON = (bash,)
+PASSING_ON = (bash, upper_bash)

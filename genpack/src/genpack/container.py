@@ -90,15 +90,31 @@ def resolv_conf_target(root: Path) -> str | None:
 @contextmanager
 def overlay(work: WorkDir) -> Iterator[Path]:
     """The lower layer with a fresh, empty upper on it, mounted; afterwards the upper is on disk and unmounted."""
-    for folder in (work.upper, work.overlay_work):
-        work.remove(folder)
-        folder.mkdir()
+    work.remove(work.upper)
+    work.upper.mkdir()
     # The lower's top folder is the image's: same owner and permissions.
     work.upper.chmod(work.lower.stat().st_mode & 0o7777)
+    with _mounted(work, "volatile") as merged:
+        yield merged
+
+
+@contextmanager
+def overlay_again(work: WorkDir) -> Iterator[Path]:
+    """The same with the upper that is there."""
+    with _mounted(work) as merged:
+        yield merged
+
+
+@contextmanager
+def _mounted(work: WorkDir, *more: str) -> Iterator[Path]:
+    # A `volatile` mount leaves a mark in the work folder that refuses the next mount: it is always a new one.
+    work.remove(work.overlay_work)
+    work.overlay_work.mkdir()
     work.merged.mkdir(exist_ok=True)
-    options = "lowerdir=lower,upperdir=upper,workdir=work,metacopy=off,redirect_dir=off,index=off,volatile"
+    options = ["lowerdir=lower", "upperdir=upper", "workdir=work", "metacopy=off", "redirect_dir=off", "index=off"]
     try:  # relative paths: nothing in them needs escaping in the mount options
-        process.run(["mount", "-t", "overlay", "-o", options, "genpack", "merged"], cwd=work.top)
+        argv = ["mount", "-t", "overlay", "-o", ",".join([*options, *more]), "genpack", "merged"]
+        process.run(argv, cwd=work.top)
     except ProgramError as error:
         kind = filesystem_type(work.top)
         tip = f"the work folder is on {kind}; overlayfs needs ext4, xfs, btrfs or tmpfs below it: use --work-dir"
@@ -110,6 +126,5 @@ def overlay(work: WorkDir) -> Iterator[Path]:
         raise
     process.run(["umount", work.merged])
     files.sync_filesystem(work.upper)
-    # A `volatile` mount leaves a mark in the work folder that refuses the next mount.
     work.remove(work.overlay_work)
     work.overlay_work.mkdir()

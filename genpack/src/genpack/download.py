@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from genpack.errors import GenpackError
-from genpack.log import Log, size
+from genpack.log import Log
+from genpack.progress import Progress, size
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -269,5 +270,5 @@ def _append(reply: HTTPResponse, part: Path, have: int, log: Log, total: int | N
             have += len(block)
             if total is not None and have > total:
                 break
-            log.progress(size(have) + (f" of {size(total)}" if total else ""))
+            log.progress(Progress(have, total, "bytes"))
     return have

@@ -31,6 +31,9 @@ class Mirror(Protocol):
     def large(self, wanted: Wanted, check: Check) -> Path | None:
         """A file of any size as a local path, once `check` accepts it; None if the mirror does not have it."""
 
+    def at_hand(self, wanted: Wanted) -> Path | None:
+        """The same file if it is on this machine, as it is there: neither fetched nor checked."""
+
 
 class FolderMirror:
     """A local folder: nothing is copied, and nothing in it is removed."""
@@ -52,6 +55,10 @@ class FolderMirror:
             return None
         check(file, str(file))
         return file
+
+    def at_hand(self, wanted: Wanted) -> Path | None:
+        file = self.folder / wanted.path
+        return file if file.is_file() else None
 
 
 class HttpMirror:
@@ -78,6 +85,9 @@ class HttpMirror:
             check(found, f"{self.name}/{wanted.path}")
             return found
         return None if self.offline else self.store.fetch(f"{self.name}/{quote(wanted.path)}", wanted, check)
+
+    def at_hand(self, wanted: Wanted) -> Path | None:
+        return self.store.at_hand(wanted)
 
 
 def mirrors(addresses: Iterable[str], cache: Path, log: Log, *, offline: bool = False) -> list[Mirror]:

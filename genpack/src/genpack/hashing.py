@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from genpack.errors import GenpackError
@@ -46,22 +46,37 @@ def walk(root: Path, *, skip: frozenset[str] = frozenset()) -> Iterator[tuple[st
     yield from below(root, "")
 
 
-def of_folder(root: Path, *, skip: frozenset[str] = frozenset()) -> str:
-    """SHA-256 (hex) over names, kinds, permissions, symlink targets and contents of a folder; ABSENT if there is none.
-    Raises GenpackError for what is neither file, folder nor symlink."""
+def entries(root: Path, *, skip: frozenset[str] = frozenset()) -> dict[str, str] | None:
+    """Path -> kind, permissions and content (symlink target or SHA-256) of everything in a folder; None if there is
+    none. Raises GenpackError for what is neither file, folder nor symlink."""
     if not root.is_dir():
-        return ABSENT
-    total = hashlib.sha256()
+        return None
+    found = {}
     for name, info in walk(root, skip=skip):
         path = root / name
         mode = stat.S_IMODE(info.st_mode)
         if stat.S_ISLNK(info.st_mode):
-            entry = f"link {os.readlink(path)}"
+            found[name] = f"link {os.readlink(path)}"
         elif stat.S_ISDIR(info.st_mode):
-            entry = f"folder {mode:o}"
+            found[name] = f"folder {mode:o}"
         elif stat.S_ISREG(info.st_mode):
-            entry = f"file {mode:o} {of_file(path)['sha256']}"
+            found[name] = f"file {mode:o} {of_file(path)['sha256']}"
         else:
             raise GenpackError(f"{path} is neither a file, a folder nor a symlink", tip="remove it")
+    return found
+
+
+def of_entries(found: Mapping[str, str] | None) -> str:
+    """SHA-256 (hex) over a folder's entries; ABSENT for None."""
+    if found is None:
+        return ABSENT
+    total = hashlib.sha256()
+    for name, entry in found.items():
         total.update(os.fsencode(name) + b"\0" + os.fsencode(entry) + b"\0")
     return total.hexdigest()
+
+
+def of_folder(root: Path, *, skip: frozenset[str] = frozenset()) -> str:
+    """SHA-256 (hex) over names, kinds, permissions, symlink targets and contents of a folder; ABSENT if there is none.
+    Raises GenpackError for what is neither file, folder nor symlink."""
+    return of_entries(entries(root, skip=skip))

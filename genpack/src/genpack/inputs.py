@@ -33,7 +33,8 @@ _STALE = "use another --mirror: this one is out of date, or somebody replays old
 
 @dataclass(frozen=True)
 class Input:
-    """A verified file. `name` is its path on the mirror, `identity` that of the file which was verified."""
+    """A verified file. `name` is its path on the mirror, `identity` that of the file which was verified, `mark` a
+    hash of what says which content is meant."""
 
     name: str
     mirror: str
@@ -41,6 +42,7 @@ class Input:
     size: int
     sha256: str
     identity: tuple[int, ...]
+    mark: str = ""
 
     def unchanged(self) -> bool:
         """True if nothing was written to the file since it was verified."""
@@ -255,7 +257,7 @@ class Resolver:
         now = identity(path)
         if self.digests.sha256(path) != sums[-1]:
             raise TrustError(f"{giver.name}/{wanted.path} changed while it was verified", tip=_AGAIN)
-        return Input(wanted.path, giver.name, path, path.stat().st_size, sums[-1], now)
+        return Input(wanted.path, giver.name, path, path.stat().st_size, sums[-1], now, wanted.mark)
 
     def _clearsigned(self, small: Small) -> bytes:
         """The verified text of a clear-signed file."""

@@ -10,29 +10,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
+from genpack.progress import Progress, duration, live
+from genpack.progress import size as size  # for those who write lines
+
 BOLD, DIM, RED, YELLOW, GREEN, RESET = "\033[1m", "\033[2m", "\033[31m", "\033[33m", "\033[32m", "\033[0m"
-
-
-def duration(seconds: float) -> str:
-    """`0.4 s`, `12.3 s`, `4 min 05 s`."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s"
-
-
-def size(count: int) -> str:
-    """A number of bytes as `512 B`, `1.5 KiB`, `104.6 MiB`."""
-    value = float(count)
-    for unit in ("B", "KiB", "MiB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} GiB"
 
 
 class Log:
@@ -44,7 +29,7 @@ class Log:
         self.live = self.stream.isatty() and os.environ.get("TERM") != "dumb"
         self.color = self.live and not os.environ.get("NO_COLOR")
         self._step: tuple[str, float] | None = None
-        self._detail = ""
+        self._progress: Progress | str | None = None
         self._drawn = 0.0
 
     def paint(self, text: str, *codes: str) -> str:
@@ -68,10 +53,24 @@ class Log:
         if self.debug_on:
             self.line(self.paint(f"debug: {text}", DIM))
 
+    def event(self, name: str, **fields: object) -> None:
+        """Something that only a program wants to know, see events.py."""
+
+    def summary(self, lines: Sequence[str], **fields: object) -> None:
+        """What came of it: lines for people, fields for programs."""
+        for line in lines:
+            self.line(line)
+
+    def failure(self, lines: Sequence[str], **fields: object) -> None:
+        """What went wrong: lines for people, fields for programs."""
+        for line in lines:
+            self.line(line)
+
     @contextmanager
-    def step(self, name: str) -> Iterator[None]:
+    def step(self, name: str, phase: str = "") -> Iterator[None]:
         """A step: one line with its time when it ends, well or not."""
-        self._step, self._detail = (name, time.monotonic()), ""
+        name = f"{phase}: {name}" if phase else name
+        self._step, self._progress = (name, time.monotonic()), None
         self._draw()
         mark = self.paint("failed", RED)
         try:
@@ -84,25 +83,31 @@ class Log:
             taken = f"{duration(time.monotonic() - began):>12}"
             self.line(f"{self.paint(taken, DIM)}  {name}{'  ' + mark if mark else ''}")
 
-    def progress(self, detail: str | None = None) -> None:
-        """Something for the live line, or (None) only its clock; costs nothing without a terminal."""
+    def progress(self, progress: Progress | str | None = None) -> None:
+        """How far the step is, or (None) only its clock; costs nothing without a terminal."""
         if not self.live or self._step is None:
             return
-        if detail is not None:
-            self._detail = detail
-        if time.monotonic() - self._drawn > 0.1:
+        notable = progress is not None and self._progress is None
+        if progress is not None:
+            self._progress = progress
+            notable |= isinstance(progress, Progress) and progress.done == progress.total
+        if notable or time.monotonic() - self._drawn > 0.1:
             self._draw()
 
     def _draw(self) -> None:
         if not self.live or self._step is None:
             return
-        import shutil
-
         name, began = self._step
         self._drawn = time.monotonic()
-        text = f"{duration(self._drawn - began):>12}  {name}" + (f": {self._detail}" if self._detail else "")
-        self.stream.write("\r\033[K" + text[: shutil.get_terminal_size().columns - 1])
+        self.stream.write("\r\033[K" + live(name, self._drawn - began, self._progress, self._columns()))
         self.stream.flush()
+
+    def _columns(self) -> int:
+        """The width of this stream's terminal, not of standard output's."""
+        try:
+            return os.get_terminal_size(self.stream.fileno()).columns or 80
+        except (OSError, ValueError):
+            return 80
 
     def _clear(self) -> None:
         if self.live and self._step is not None:

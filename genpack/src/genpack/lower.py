@@ -9,7 +9,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from genpack import overlays, portage, timestamp
+from genpack import overlays, portage, progress, timestamp
 from genpack.arch import Arch
 from genpack.container import MOUNT_POINTS, Container
 from genpack.errors import GenpackError
@@ -178,7 +178,7 @@ class Lower:
                 return []
             return [f"build log of {failed[-1].parent.parent.name}:", *portage.failure_lines(failed[-1], 19)]
 
-        steps.command(self.container.argv(command), what="emerge", tip=CONTINUE, tail=tail)
+        steps.command(self.container.argv(command), what="emerge", tip=CONTINUE, tail=tail, watch=progress.Emerge())
 
     def _build_logs(self) -> list[Path]:
         """Build logs that Portage left: of packages that failed. The newest is the last."""

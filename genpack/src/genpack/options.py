@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,8 +31,23 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...], str, str]] = {
     "no_verify": (bool, ("--no-verify",), "", "Do not check signatures."),
     "work_dir": (Path, ("--work-dir",), "DIR", "Folder of the layers, logs and state [work]."),
     "output_dir": (Path, ("--output-dir",), "DIR", "Folder of the image [the artifact's]."),
+    "only": (bool, ("--only",), "", "Fail instead of running an earlier phase, or if a layer is stale."),
+    "json": (
+        bool,
+        ("--json",),
+        "",
+        "Tell programs in place of people: JSON objects on stderr, plans and lists in JSON.",
+    ),
     "debug": (bool, ("--debug",), "", "Show the programs that run, and tracebacks of errors."),
 }
+
+
+@dataclass
+class Invocation:
+    """What was asked for, as far as it was read: the options, and the command's name."""
+
+    given: dict[str, Any] = field(default_factory=dict)
+    command: str = ""
 
 
 def environment_name(option: str) -> str:
@@ -66,8 +82,11 @@ def with_options(function: Callable[..., int | None], *, globally: bool = False)
 
     def command(**values: Any) -> None:
         here = {name: values.pop(name) for name in OPTIONS}
-        outer = {} if globally else _context().obj
+        call = _context().ensure_object(Invocation)
+        outer = {} if globally else call.given
         given = {name: here[name] if here[name] not in (None, []) else outer.get(name) for name in OPTIONS}
+        call.given = given
+        call.command = "" if globally else function.__name__.replace("_", "-")
         status = function(given, **values)
         if status:
             raise typer.Exit(status)
@@ -116,4 +135,15 @@ def read(given: dict[str, Any]) -> tuple[settings.Settings, Log]:
         locked=bool(given["locked"]),
         overlay=mine.overlay,
         binhosts=mine.binhosts,
-    ), Log(debug=bool(given["debug"]))
+        only=bool(given["only"]),
+    ), log_of(given)
+
+
+def log_of(given: Mapping[str, Any]) -> Log:
+    """The log for people or, with --json, for programs."""
+    debug = bool(given.get("debug"))
+    if given.get("json"):
+        from genpack.events import JsonLog
+
+        return JsonLog(debug=debug)
+    return Log(debug=debug)

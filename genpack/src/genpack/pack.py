@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from genpack import files, hashing, timestamp
+from genpack import files, hashing, progress, timestamp
 from genpack.errors import GenpackError
 from genpack.model import Compression
 from genpack.squashfs import check_superblock
@@ -57,7 +57,13 @@ class Pack:
                 settle(self.upper, self.epoch)
                 left = list(left_out(self.upper))
                 excluded.write_bytes(b"".join(os.fsencode(name) + b"\n" for name in left))
-                steps.command(self.argv(temporary, excluded), what="mksquashfs", tip="is the disk full?")
+                steps.command(
+                    self.argv(temporary, excluded),
+                    what="mksquashfs",
+                    tip="is the disk full?",
+                    watch=progress.mksquashfs,
+                    bar=True,
+                )
             with steps.step("check the image"):
                 check_superblock(temporary)
                 steps.command(["unsquashfs", "-stat", temporary], what="unsquashfs -stat")
@@ -85,7 +91,7 @@ class Pack:
             options = ["-comp", self.algorithm(), "-Xcompression-level", str(self.compression.level)]
         words: list[str | Path] = ["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin", "--pdeathsig"]
         words += ["TERM", "env", f"SOURCE_DATE_EPOCH={self.epoch}", "mksquashfs", self.upper, target, *options]
-        return [*words, "-reproducible", "-xattrs", "-noappend", "-no-progress", "-quiet", "-ef", excluded]
+        return [*words, "-reproducible", "-xattrs", "-noappend", "-progress", "-quiet", "-ef", excluded]
 
 
 def has_grub(upper: Path) -> bool:

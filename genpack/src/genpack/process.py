@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import shlex
 import shutil
@@ -175,10 +176,11 @@ def _lines(
         data = os.read(pipe, 65536)
         if not data:
             break
-        *lines, rest = (rest + data).split(b"\n")
+        # A progress bar goes back to the line's beginning; a carriage return before a newline is the line's end.
+        *lines, rest = re.split(rb"\r?\n|\r(?!\n|\Z)", rest + data)
         for line in lines:
-            on_line(line.rstrip(b"\r").decode(errors="replace"))
-    if rest:
+            on_line(line.decode(errors="replace"))
+    if rest := rest.rstrip(b"\r"):
         on_line(rest.decode(errors="replace"))
 
 

@@ -36,6 +36,7 @@ class Settings:
     locked: bool = False
     overlay: str | None = None
     binhosts: tuple[str, ...] = ()
+    only: bool = False
 
 
 def arch(name: str | None) -> Arch:

@@ -13,11 +13,18 @@ from pathlib import Path
 from types import TracebackType
 
 from genpack import process
-from genpack.errors import GenpackError, ProgramError, StepError
+from genpack.errors import ProgramError, StepError
 from genpack.log import Log
+from genpack.progress import Progress, Watch
 
 TAIL_LINES = 20
-_EMERGE = re.compile(r">>> (?:Emerging|Installing)(?: binary)? \((\d+ of \d+)\) (\S+?)(?:::\S+)?(?: |$)")
+#: Lines in which a program says what failed: the package, the script, the file.
+_BLAME = (
+    (re.compile(r">>> Failed to emerge ([^\s,]+)"), "{} failed"),
+    (re.compile(r"emerge: (there are no ebuilds to satisfy .+)"), "{}"),
+    (re.compile(r"!!! (All ebuilds that could satisfy .+)"), "{}"),
+    (re.compile(r"[a-z][a-z-]*: error: (.+)"), "{}"),
+)
 
 
 class Steps:
@@ -56,7 +63,7 @@ class Steps:
         """One step. An expected error that leaves it says which step it was."""
         self._name = name
         self.write(f"# {time.strftime('%H:%M:%S')} {self.phase}: {name}")
-        with self.log.step(f"{self.phase}: {name}"):
+        with self.log.step(name, self.phase):
             yield
 
     def command(
@@ -68,27 +75,34 @@ class Steps:
         tip: str | None = None,
         tail: Callable[[], list[str]] | None = None,
         allow: Callable[[int], bool] = lambda status: status == 0,
+        watch: Watch = lambda line: None,
+        bar: bool = False,
     ) -> dict[str, int]:
         """Runs a program, its output into the log. `what` names it in the error. Returns the numbers of the last line
         that is a JSON object ({} if none). `tail` may give better last lines than the output's own. Raises StepError
-        unless `allow` takes the exit status."""
+        unless `allow` takes the exit status. `watch` reads the progress from a line; with `bar` these lines are nothing
+        but progress, and not in the log."""
         self.write("$ " + process.command_line(argv))
         self.log.debug(process.command_line(argv))
         last: deque[str] = deque(maxlen=TAIL_LINES)
         numbers: dict[str, int] = {}
+        blamed: list[str] = []
 
         def on_line(line: str) -> None:
+            if (told := watch(line)) is not None:
+                self.log.progress(told)
+                if bar:
+                    return
             self.write(line)
             if line.startswith("{") and line.endswith("}") and (found := _numbers(line)):
                 numbers.clear()
                 numbers.update(found)
                 if "done" in found and "total" in found:
-                    self.log.progress(f"{found['done']} of {found['total']}")
+                    self.log.progress(Progress(found["done"], found["total"], "files"))
                 return
             if line.strip():
                 last.append(line)
-            if emerging := _EMERGE.match(line):
-                self.log.progress(f"{emerging[1]}: {emerging[2]}")
+            blamed.extend(words.format(match[1]) for pattern, words in _BLAME if (match := pattern.match(line)))
 
         try:
             status = process.stream(argv, on_line=on_line, on_tick=self.log.progress, cwd=cwd)
@@ -98,7 +112,8 @@ class Steps:
         self.write(f"# {process.ended(status)}")
         if not allow(status):
             lines = (tail() if tail else []) or list(last)
-            raise self.failure(f"{what} {process.ended(status)}", lines, tip)
+            why = "".join(f": {each}" for each in [", ".join(dict.fromkeys(blamed))] if each)
+            raise self.failure(f"{what} {process.ended(status)}{why}", lines, tip)
         return numbers
 
     def failure(self, what: str, tail: Sequence[str] = (), tip: str | None = None) -> StepError:
@@ -114,11 +129,3 @@ def _numbers(line: str) -> dict[str, int]:
     except ValueError:
         return {}
     return {k: v for k, v in data.items() if isinstance(v, int)} if isinstance(data, dict) else {}
-
-
-def explain(error: GenpackError) -> list[str]:
-    """The lines below the message of a failed step."""
-    if not isinstance(error, StepError):
-        return []
-    lines = [f"  | {line}" for line in error.tail]
-    return [*lines, f"log: {error.log}"]

@@ -60,6 +60,12 @@ class Store:
             path.unlink()
         return None
 
+    def at_hand(self, wanted: Wanted) -> Path | None:
+        """The file, if it is there; nothing is read or removed."""
+        sha256 = wanted.sha256 or (self._marked(wanted.mark) if wanted.mark else None)
+        folder = self.top / "files" / (sha256 or "none")
+        return next(iter(sorted(folder.iterdir())), None) if folder.is_dir() else None
+
     def fetch(self, url: str, wanted: Wanted, check: Check) -> Path | None:
         """The file, fetched unless it is there; None if the server does not have it. It gets its place when `check`
         accepts it; what it refuses is removed. A second process waits for the first. Raises GenpackError."""

@@ -42,3 +42,10 @@ def for_tree(
         personality=preflight.personality(settings.arch),
         offline=settings.offline,
     )
+
+
+def upper_environment(definition: Definition, epoch: int) -> dict[str, str]:
+    """What scripts of the upper phase, and the shell in its tree, find in their environment."""
+    found = {"ARTIFACT": definition.name, "PROFILE": definition.profile or "", "GENPACK_ARCH": definition.arch}
+    found |= {"VARIANT": definition.variant} if definition.variant else {}
+    return {**found, "SOURCE_DATE_EPOCH": str(epoch)}

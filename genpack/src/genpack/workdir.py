@@ -25,19 +25,22 @@ _TAG = (
 
 @dataclass
 class PhaseState:
-    """How a phase last ended. `parts` are the hashes of its inputs by name, `seconds` how long it took."""
+    """How a phase last ended. `parts` are the hashes of its inputs by name, `details` what some of them were (for
+    `genpack plan` to tell the difference), `seconds` how long it took."""
 
     key: str
     parts: dict[str, str]
     complete: bool
     seconds: float = 0.0
+    details: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass
 class State:
     """What is in the work folder. `stage3`, `snapshot`, `overlay`, `local_overlay`: hashes of what the lower layer
     holds; `managed`: files that genpack put into it for the definition, to be removed when that drops them;
-    `indexed`: the repositories' metadata caches are up to date with `overlay` and `local_overlay`."""
+    `indexed`: the repositories' metadata caches are up to date with `overlay` and `local_overlay`; `by_hand`: says
+    which changes `genpack upper-bash` made to the upper layer, empty for none."""
 
     stage3: str = ""
     snapshot: str = ""
@@ -51,6 +54,7 @@ class State:
     pack: PhaseState | None = None
     image: str = ""
     image_identity: list[int] = field(default_factory=list)
+    by_hand: str = ""
 
 
 class WorkDir:
