@@ -241,7 +241,7 @@ def test_a_terminal(desk: Workspace, built: list[dict[str, Any]], timing: Timing
     last = shown.lines()
     assert "lower: skipped, nothing it depends on changed" in last
     assert any(re.match(r"upper: [\d.]+ s \(setup_commands changed: \+echo a-long-word-", line) for line in last)
-    assert re.fullmatch(rf"{re.escape(str(desk.image))}: [\d.]+ MiB, \d+ packages", last[-1])
+    assert re.fullmatch(rf"{re.escape(str(desk.image))}: [\d.]+ [KM]iB, \d+ packages", last[-1])
     assert "etc/by-hand" not in squashfs.listing(desk.image)
 
 

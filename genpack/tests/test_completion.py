@@ -37,6 +37,7 @@ def test_values(genpack: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ask(genpack, monkeypatch, "genpack --compression l") == ["lzo", "lz4"]
     assert ask(genpack, monkeypatch, "genpack --compression zstd:2") == ["zstd:2", "zstd:20", "zstd:21", "zstd:22"]
     assert ask(genpack, monkeypatch, "genpack --compression xz:") == []
+    assert ask(genpack, monkeypatch, "genpack clean ") == ["lower", "upper", "cache"]
 
 
 def test_paths_are_left_to_the_shell(genpack: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,9 +101,13 @@ def test_errors_of_usage_and_definition_are_events_too(
     for words in (["--json", "-C", str(folder), "check"], ["-C", str(folder), "check", "--json"]):
         status, out, err = genpack(*words)
         assert (status, out) == (2, "")
-        start, error = map(json.loads, err.splitlines()[:1] + err.splitlines()[-1:])
+        start, *_, error = found = [json.loads(line) for line in err.splitlines()]
+        assert [e["event"] for e in found].count("start") == 1
         assert (start["event"], error["event"], error["status"]) == ("start", "error", 2)
         assert "nme: unknown key" in error["problems"][0]
+    debug = [json.loads(line) for line in genpack("--json", "--debug", "-C", folder, "check")[2].splitlines()]
+    assert any("Traceback" in e.get("text", "") for e in debug)
+    assert [e["event"] for e in debug].count("start") == 1
     monkeypatch.setenv("GENPACK_JSON", "1")
     error = json.loads(genpack("--bogus")[2].splitlines()[-1])
     assert error["event"] == "error"

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from genpack.errors import ProgramError, StepError, Terminated
+from genpack.errors import GenpackError, ProgramError, StepError, Terminated
 from genpack.log import Log
+from genpack.progress import Progress, mksquashfs
 from genpack.steps import Steps
 
 from genpack import process
@@ -110,6 +111,13 @@ def steps(tmp_path: Path) -> tuple[Steps, io.StringIO]:
     return Steps("upper", tmp_path / "upper.log", Log(out)), out
 
 
+def test_a_bar_s_lines_come_one_by_one() -> None:
+    seen: list[str] = []
+    script = r"printf '[=  ] 1/2 50%%\r[== ] 2/2 100%%\nplain\r\nlast\r'"
+    process.stream(["sh", "-c", script], on_line=seen.append)
+    assert seen == ["[=  ] 1/2 50%", "[== ] 2/2 100%", "plain", "last"]
+
+
 def test_a_step(tmp_path: Path) -> None:
     phase, out = steps(tmp_path)
     with phase, phase.step("copy-up"):
@@ -145,3 +153,35 @@ def test_ticks_come_while_nothing_is_printed() -> None:
     process.stream(["sleep", "1.2"], on_line=lambda _: None, on_tick=lambda: ticks.append(time.monotonic()))
     assert ticks
     assert threading.active_count() == 1
+
+
+def test_a_failed_step_names_the_package_and_the_script(tmp_path: Path) -> None:
+    for said, named in (
+        (">>> Failed to emerge app-misc/x-1.0, Log file:", "app-misc/x-1.0 failed"),
+        ("execute-artifact-build-scripts: error: build script a exited with status 3", "build script a exited"),
+        ('emerge: there are no ebuilds to satisfy "a/b".', 'there are no ebuilds to satisfy "a/b".'),
+    ):
+        phase, _ = steps(tmp_path)
+        with pytest.raises(StepError, match="run-them exited with status 1: ") as caught, phase, phase.step("s"):
+            phase.command(["sh", "-c", f"echo '{said}'; exit 1"], what="run-them")
+        assert named in caught.value.message
+
+
+def test_progress_lines_are_not_in_the_log(tmp_path: Path) -> None:
+    seen: list[object] = []
+    phase, _ = steps(tmp_path)
+    phase.log.progress = lambda progress=None: seen.append(progress)  # type: ignore[method-assign]  # a spy
+    with phase, phase.step("s"):
+        script = r"printf '[=  ] 1/2 50%%\r[== ] 2/2 100%%\nplain\n'"
+        phase.command(["sh", "-c", script], what="x", watch=mksquashfs, bar=True)
+    assert [each.done for each in seen if isinstance(each, Progress)] == [50, 100]
+    assert "%\n" not in (tmp_path / "upper.log").read_text()
+    assert "\nplain\n" in (tmp_path / "upper.log").read_text()
+
+
+def test_any_error_of_a_phase_names_its_log(tmp_path: Path) -> None:
+    phase, _ = steps(tmp_path)
+    error = GenpackError("x")
+    with pytest.raises(GenpackError), phase:
+        raise error
+    assert error.log == tmp_path / "upper.log"

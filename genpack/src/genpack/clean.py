@@ -15,7 +15,6 @@ from genpack.log import Log, size
 from genpack.settings import Settings
 from genpack.workdir import State, WorkDir, mounts_below
 
-PARTS = ("lower", "upper", "cache")
 #: Begins the name of a folder in which things wait for their removal.
 WASTE = ".removed-"
 

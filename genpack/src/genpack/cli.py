@@ -70,12 +70,12 @@ def _terminate(signum: int, _: object) -> NoReturn:
     raise Terminated(signum)
 
 
-def _trace(given: Mapping[str, Any]) -> None:
+def _trace(given: Mapping[str, Any], log: Log) -> None:
     """The traceback of an expected error, if --debug asks for it."""
     if given.get("debug"):
         import traceback
 
-        traceback.print_exc()
+        log.line(traceback.format_exc().rstrip())
 
 
 def _early() -> Invocation:
@@ -90,8 +90,9 @@ def _early() -> Invocation:
 def _fail(error: GenpackError, call: Invocation) -> NoReturn:
     from genpack import failure
 
-    _trace(call.given)
-    failure.tell(log_of(call.given), error, call)
+    log = call.log or log_of(call.given)
+    _trace(call.given, log)
+    failure.tell(log, error, call)
     sys.exit(error.status)
 
 
@@ -128,5 +129,5 @@ def main() -> None:
     except Terminated as error:
         name = "interrupted" if error.signum == signal.SIGINT else f"ended by {signal.Signals(error.signum).name}"
         status = 128 + error.signum
-        log_of(call.given).failure([f"genpack: {name}"], message=name, status=status)
+        (call.log or log_of(call.given)).failure([f"genpack: {name}"], message=name, status=status)
         sys.exit(status)

@@ -17,7 +17,8 @@ from pathlib import Path
 
 
 class GenpackError(Exception):
-    """An expected failure: what failed, on which object; `tip` says what to do next."""
+    """An expected failure: what failed, on which object; `tip` says what to do next; `log` is the log of the phase
+    that it ended, if any."""
 
     status = 1
 
@@ -25,6 +26,7 @@ class GenpackError(Exception):
         super().__init__(message)
         self.message = message
         self.tip = tip
+        self.log: Path | None = None
 
 
 class ProgramError(GenpackError):
@@ -36,7 +38,7 @@ class ProgramError(GenpackError):
 
 
 class StepError(GenpackError):
-    """A step of a phase failed. `tail` holds the last lines of its output, `log` the file with all of it."""
+    """A step of a phase failed. `tail` holds the last lines of its output."""
 
     def __init__(self, message: str, *, tail: list[str], log: Path, tip: str | None = None) -> None:
         super().__init__(message, tip=tip)

@@ -17,11 +17,11 @@ def tell(log: Log, error: GenpackError, call: Invocation) -> None:
     problems = error.problems if isinstance(error, DefinitionError) else []
     for problem in problems:
         log.line(problem)
-    step = error if isinstance(error, StepError) else None
-    again = command(call.given, call.command, Path.cwd()) if step else None
-    lines = [f"{log.paint('genpack: error:', RED)} {error.message}"]
-    if step:
-        lines += [*(f"  | {line}" for line in step.tail), f"log: {step.log}"]
+    tail = error.tail if isinstance(error, StepError) else []
+    again = command(call.given, call.command, Path.cwd()) if error.log else None
+    lines = [f"{log.paint('genpack: error:', RED)} {error.message}", *(f"  | {line}" for line in tail)]
+    if error.log:
+        lines.append(f"log: {error.log}")
     if error.tip:
         lines.append(f"tip: {error.tip}")
     if again:
@@ -31,8 +31,8 @@ def tell(log: Log, error: GenpackError, call: Invocation) -> None:
         message=error.message,
         tip=error.tip,
         problems=list(problems),
-        tail=step.tail if step else [],
-        log=str(step.log) if step else None,
+        tail=tail,
+        log=str(error.log) if error.log else None,
         go_on=again,
         status=error.status,
     )

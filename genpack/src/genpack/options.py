@@ -44,10 +44,11 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...], str, str]] = {
 
 @dataclass
 class Invocation:
-    """What was asked for, as far as it was read: the options, and the command's name."""
+    """What was asked for, as far as it was read: the options, the command's name, the log they ask for."""
 
     given: dict[str, Any] = field(default_factory=dict)
     command: str = ""
+    log: Log | None = None
 
 
 def environment_name(option: str) -> str:
@@ -140,7 +141,18 @@ def read(given: dict[str, Any]) -> tuple[settings.Settings, Log]:
 
 
 def log_of(given: Mapping[str, Any]) -> Log:
-    """The log for people or, with --json, for programs."""
+    """The log for people or, with --json, for programs; one for a whole run."""
+    import click
+
+    context = click.get_current_context(silent=True)
+    call = context.find_object(Invocation) if context else None
+    log = _new_log(given)
+    if call is not None:
+        call.log = log
+    return log
+
+
+def _new_log(given: Mapping[str, Any]) -> Log:
     debug = bool(given.get("debug"))
     if given.get("json"):
         from genpack.events import JsonLog

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from genpack import process
-from genpack.errors import ProgramError, StepError
+from genpack.errors import GenpackError, ProgramError, StepError
 from genpack.log import Log
 from genpack.progress import Progress, Watch
 
@@ -46,6 +46,8 @@ class Steps:
     ) -> None:
         if error is not None:
             self.write(f"# ended by {kind.__name__ if kind else ''}: {error}")
+        if isinstance(error, GenpackError):
+            error.log = self.path
         self._file.close()
 
     @property
