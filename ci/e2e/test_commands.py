@@ -24,9 +24,9 @@ from typing import Any
 import pytest
 from harness import squashfs
 from harness.commands import Result, run
-from harness.leftovers import check_nothing_left
+from harness.leftovers import check_nothing_left, processes_below
 from harness.machine import Timing
-from harness.toy import BUILD_LIMIT, Mirror, Workspace
+from harness.toy import BUILD_LIMIT, Mirror, Workspace, wait_until
 
 OWN_FAILURE = 125
 
@@ -182,6 +182,17 @@ def test_upper_bash(desk: Workspace, built: list[dict[str, Any]]) -> None:
     assert "etc/by-hand" in names
     assert "etc/issue" not in names
     assert plan(desk)["pack"] == ["nothing to do"]
+
+
+def test_a_killed_upper_bash_counts_as_a_change(desk: Workspace, built: list[dict[str, Any]]) -> None:
+    killed = desk.start("upper-bash", "sh", "-c", "echo ready >&2; exec sleep 9200")
+    assert killed.stderr is not None
+    assert killed.stderr.readline() == "ready\n"
+    killed.kill()
+    killed.communicate(timeout=60)
+    wait_until(lambda: not processes_below(desk.base), "the container ends with genpack", 60)
+    assert plan(desk)["pack"] == ["the upper layer was changed with upper-bash"]
+    assert desk.genpack("upper-bash", "cat", "/etc/by-hand").ok().stdout == "by hand\n"
 
 
 class Terminal:

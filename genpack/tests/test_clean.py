@@ -157,6 +157,10 @@ with cache.used(pathlib.Path({str(folder)!r}), Log()):
 
 def test_a_cache_that_can_t_be_written_needs_no_lock(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
+    with cache.used(tmp_path / "none", Log(), make=False):
+        assert not (tmp_path / "none").exists()
+    with cache.used(tmp_path / "made", Log(), make=False), cache.used(tmp_path / "made", Log()):
+        assert (tmp_path / "made").is_dir()
     with cache.used(tmp_path / "file/cache", Log()):
         pass
     with cache.alone(tmp_path), pytest.raises(GenpackError, match="in use by process"), cache.alone(tmp_path):

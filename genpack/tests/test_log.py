@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
+import os
+import pty
+import re
+import struct
+import termios
 
 import pytest
 from genpack.log import Log
-from genpack.progress import duration, size
+from genpack.progress import Progress, duration, size
 
 
 class Terminal(io.StringIO):
@@ -61,3 +67,32 @@ def test_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
     out = Terminal()
     Log(out).warning("w")
     assert out.getvalue() == "warning: w\n"
+
+
+def test_the_live_line_fits_the_terminal_it_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real terminal of 30 columns, while standard output is none."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "200")
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 30, 0, 0))
+    with os.fdopen(theirs, "w") as out:
+        log = Log(out)
+        with log.step("a name that is longer than the terminal"):
+            log.progress(Progress(1, 2, "files"))
+            log.progress(Progress(2, 2, "files"))
+        text = os.read(ours, 65536).decode()
+    os.close(ours)
+    live = re.findall(r"\r\x1b\[K([^\r\x1b]+)", text)
+    assert [len(line) for line in live] == [29, 29, 29]
+
+
+def test_the_first_and_the_last_progress_are_always_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    out = Terminal()
+    log = Log(out)
+    with log.step("one"):
+        for done in range(1, 101):
+            log.progress(Progress(done, 100, "files"))
+    assert "1 of 100 files" in out.getvalue()
+    assert "100 of 100 files" in out.getvalue()
+    assert out.getvalue().count("of 100 files") < 50

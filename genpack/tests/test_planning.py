@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import Reading, Run, define
 from fakes import FIRST, Key, make_key, make_mirror, remove_key
+from faulty import serve
 from genpack.arch import ARCHES
 from genpack.errors import GenpackError
 from genpack.expected import Expected, Foresight
@@ -20,6 +22,7 @@ from genpack.plan import Decision
 from genpack.planning import Foreseen, as_json, text
 from genpack.reasons import NOT_BUILT, Reason, after
 from genpack.store import Wanted
+from genpack.workdir import PhaseState, State
 
 from genpack import hashing, merge, planning
 
@@ -109,6 +112,27 @@ def test_a_lock_needs_no_mirror(tmp_path: Path) -> None:
     assert (snapshot.sha256, snapshot.locked, snapshot.size) == ("cd" * 32, True, None)
 
 
+@pytest.mark.spawns
+def test_of_a_server_only_small_files_are_asked_for(mirror: Path, tmp_path: Path) -> None:
+    log = Log()
+    with serve(mirror) as server:
+        looking = Foresight(mirrors([server.url], tmp_path / "cache", log), tmp_path / "cache", log, None)
+        stage3, snapshot = looking.expected_stage3(ARCHES["x86_64"]), looking.expected_snapshot()
+    assert not [path for path, _ in server.asked if path.endswith(".tar.xz")]
+    assert stage3.sha256 == hashing.of_file(mirror / FIRST.stage3)["sha256"]
+    assert (snapshot.sha256, snapshot.at_hand) == (None, False)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_what_only_fetching_would_tell_is_the_last_build_s_if_its_mark_is_the_same() -> None:
+    saved = PhaseState("k", {"snapshot": "ab"}, True, details={"marks": {"snapshot": "m"}})
+    expected = Expected("snapshots/x", None, None, "m", False, False)
+    assert planning._named("snapshot", expected, State(lower=saved)).sha256 == "ab"
+    assert planning._named("snapshot", dataclasses.replace(expected, mark="n"), State(lower=saved)).sha256 == ""
+    assert planning._named("snapshot", dataclasses.replace(expected, mark=""), State(lower=saved)).sha256 == ""
+    assert planning._named("snapshot", expected, State()).sha256 == ""
+
+
 def test_what_a_server_s_cache_has_is_at_hand_and_not_read(tmp_path: Path) -> None:
     log = Log()
     (server,) = mirrors(["http://127.0.0.1:1"], tmp_path, log, offline=True)
@@ -125,6 +149,7 @@ def test_the_command_writes_nothing_and_needs_no_build(
     genpack: Run, tmp_path: Path, overlay: Path, mirror: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setenv("GENPACK_CACHE_DIR", str(tmp_path / "cache"))
     folder = define(tmp_path / "a", "{name: 'a', profile: 'paravirt'}")
     words = ("-C", folder, "--overlay-override", overlay, "--mirror", mirror, "plan")
     status, out, _ = genpack(*words)
@@ -133,6 +158,7 @@ def test_the_command_writes_nothing_and_needs_no_build(
         "lower: not built yet", "upper: not built yet", "pack: not built yet",
     ]  # fmt: skip
     assert [p.name for p in folder.iterdir()] == ["genpack.json5"]
+    assert not (tmp_path / "cache").exists()
     content = json.loads(genpack(*words, "--json")[1])
     assert [phase["reasons"][0]["text"] for phase in content["phases"]] == [NOT_BUILT.text] * 3
     status, out, err = genpack("--locked", *words)

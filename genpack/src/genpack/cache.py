@@ -18,8 +18,12 @@ LOCK = "in-use.lock"
 
 
 @contextmanager
-def used(folder: Path, log: Log) -> Iterator[None]:
-    """Keeps `clean cache` away; waits for one that is at it. A cache that this user can't write to needs no lock."""
+def used(folder: Path, log: Log, *, make: bool = True) -> Iterator[None]:
+    """Keeps `clean cache` away; waits for one that is at it. A cache that this user can't write to needs no lock, nor
+    does one that is not there and, without `make`, is not made."""
+    if not make and not folder.is_dir():
+        yield
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
         fd = os.open(folder / LOCK, os.O_RDONLY | os.O_CREAT, 0o644)

@@ -79,7 +79,7 @@ def plan(given: dict[str, Any]) -> None:
     from genpack import cache, planning
 
     settings, log = read(given)
-    with cache.used(settings.cache, log):
+    with cache.used(settings.cache, log, make=False):
         foreseen = planning.foresee(settings, log)
     print(planning.as_json(foreseen) if given["json"] else planning.text(foreseen), end="")
 
@@ -105,7 +105,7 @@ def check(given: dict[str, Any]) -> None:
     from genpack.artifact import check as run
 
     options, log = read(given)
-    with cache.used(options.cache, log):
+    with cache.used(options.cache, log, make=False):
         run(options, log)
     log.line(f"{options.directory}: no problems")
 
@@ -117,7 +117,7 @@ def show(given: dict[str, Any]) -> None:
     from genpack.show import text
 
     settings, log = read(given)
-    with cache.used(settings.cache, log):
+    with cache.used(settings.cache, log, make=False):
         found = merged(settings, log)
     print(text(found))
 
