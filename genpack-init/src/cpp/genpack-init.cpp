@@ -24,6 +24,8 @@ namespace {
 
 constexpr long DEFAULT_TIMEOUT = 300;  // seconds without a plugin starting or ending
 constexpr long GRACE = 5;              // seconds between SIGTERM and SIGKILL, and after SIGKILL
+constexpr size_t REPORTS = 256 << 10;  // bytes of reports in one boot: thousands of plugins; more is a flood
+constexpr int REAPED_AT_ONCE = 1000;   // between two looks at the clock: a fork bomb's children never end
 constexpr const char *INITS[] = {"/sbin/init", "/usr/bin/init", "/lib/systemd/systemd"};
 constexpr unsigned LAST_RESORT = 30;   // seconds that the message of a boot without an init stays readable
 
@@ -110,6 +112,7 @@ class Host {
     int pipe_end = -1;
     int status = 0;
     double progress = 0;    // when the host last reported a plugin's start or end
+    size_t heard = 0;       // bytes of its reports
     char current[256] = {}; // plugin that runs; empty between two
     char line[256] = {};
     size_t used = 0;
@@ -148,11 +151,13 @@ bool Host::start(const sigset_t &mask) {
     return pid > 0;
 }
 
+// Takes what the host reported. Only a plugin's start or end is progress, and a flood of it is heard up to a limit:
+// neither can keep the clock from running out.
 void Host::read_progress() {
     char text[512];
-    ssize_t size;
-    while ((size = read(pipe_end, text, sizeof text)) > 0) {
-        progress = now();
+    ssize_t size = 0;
+    while (heard < REPORTS && (size = read(pipe_end, text, sizeof text)) > 0) {
+        heard += static_cast<size_t>(size);
         for (ssize_t i = 0; i < size; i++) {
             if (text[i] != '\n') {
                 if (used < sizeof line - 1) line[used++] = text[i];
@@ -160,26 +165,30 @@ void Host::read_progress() {
             }
             line[used] = 0;
             used = 0;
-            current[0] = 0;
-            if (strncmp(line, "start ", 6) == 0) snprintf(current, sizeof current, "%s", line + 6);
+            const bool started = strncmp(line, "start ", 6) == 0;
+            if (!started && strncmp(line, "end ", 4) != 0) continue;
+            progress = now();
+            snprintf(current, sizeof current, "%s", started ? line + 6 : "");
         }
     }
-    if (size == 0) {  // every holder of the other end is gone; poll would return at once for ever
+    if (heard >= REPORTS) say("%s floods the report pipe; no longer listening", current[0] ? current : "the plugin host");
+    if (heard >= REPORTS || size == 0) {  // 0: every holder of the other end is gone; poll would return at once for ever
         close(pipe_end);
         pipe_end = -1;
     }
 }
 
-// Takes every dead child, the host's orphans too. True once the host itself is gone.
+// Takes the dead children, the host's orphans too. False: there may be more of them.
 bool Host::reap() {
-    int state;
-    pid_t dead;
-    while ((dead = waitpid(-1, &state, WNOHANG)) > 0) {
+    for (int i = 0; i < REAPED_AT_ONCE; i++) {
+        int state;
+        const pid_t dead = waitpid(-1, &state, WNOHANG);
+        if (dead <= 0) return true;
         if (dead != pid) continue;
         status = state;
         pid = -1;
     }
-    return pid < 0;
+    return false;
 }
 
 void Host::report() const {
@@ -194,7 +203,9 @@ void Host::report() const {
 void Host::wait(long timeout, const sigset_t &mask) {
     int asked = 0;  // 0: nothing, 1: SIGTERM sent, 2: SIGKILL sent
     const pid_t group = pid;
-    while (!reap()) {
+    for (;;) {
+        const bool all = reap();
+        if (pid < 0) break;
         const double left = progress + static_cast<double>(asked ? GRACE : timeout) - now();
         if (left <= 0) {
             const char *what = current[0] ? current : "the plugin host";
@@ -212,7 +223,8 @@ void Host::wait(long timeout, const sigset_t &mask) {
             pipe_end = -1;
             continue;
         }
-        const timespec time{static_cast<time_t>(left), static_cast<long>((left - static_cast<long>(left)) * 1e9)};
+        const double pause = all ? left : 0;
+        const timespec time{static_cast<time_t>(pause), static_cast<long>((pause - static_cast<long>(pause)) * 1e9)};
         pollfd file{pipe_end, POLLIN, 0};
         if (ppoll(&file, pipe_end >= 0 ? 1 : 0, &time, &mask) > 0) read_progress();
     }
