@@ -48,10 +48,16 @@ rm -f "$R/usr/sbin/init" "$R/usr/bin/init"
 cp "$T/init" "$R/usr/sbin/init"
 mount -t proc proc "$R/proc"
 mount --bind "$T/cmdline" "$R/proc/cmdline"
+if [ -n "$KEEP" ]; then mkdir -p "$R$KEEP"; mount --bind "$KEEP" "$R$KEEP"; fi
 eval "$EXTRA"
 cd /
 eval "exec chroot \\"\\$R\\" \\"\\$PREFIX/bin/genpack-init\\" splash 3 $REDIRECT"
 """
+
+
+def instrumented() -> dict[str, str]:
+    """KEEP: the build folder of programs built with GENPACK_INIT_CHECKS, where they write their counters; else empty."""
+    return {"KEEP": os.environ.get("GENPACK_INIT_BUILD", "")}
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,7 @@ def start(
         ["unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "sh", "-c", SETUP],
         env={
             "T": str(folder), "PREFIX": sys.prefix, "EXTRA": extra, "REDIRECT": redirect,
-            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **instrumented(),
         },
         stdin=subprocess.DEVNULL,
         stdout=(folder / "console").open("ab"),

@@ -27,6 +27,7 @@ def came_through(result: Boot) -> None:
     assert result.init, f"init never ran; kernel log:\n{result.kernel_log}\nconsole:\n{result.console}"
     assert result.init.startswith("pid=1 args=splash 3\n")
     assert "SigBlk: 0000000000000000\n" in result.init
+    assert not re.search("Sanitizer|runtime error:", result.console), result.console
 
 
 @pytest.fixture(scope="module", autouse=True)

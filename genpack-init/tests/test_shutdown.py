@@ -25,6 +25,8 @@ N=$T/new
 mount -t tmpfs tmpfs "$N"
 mkdir "$N/dev" "$N/proc" "$N/sys" "$N/oldroot" "$N/old" "$N/boot" "$N/ro" "$N/rw"
 cp "$PROGRAM" "$N/shutdown"
+ldd "$PROGRAM" 2>&1 | grep -o '/[^ ]*[.]so[^ ]*' | while read -r f; do mkdir -p "$N${f%/*}"; cp -L "$f" "$N$f"; done
+if [ -n "$KEEP" ]; then mkdir -p "$N$KEEP"; mount --bind "$KEEP" "$N$KEEP"; fi
 mount --rbind /dev "$N/dev"
 touch "$N/kmsg"
 mount --bind "$T/kmsg" "$N/dev/kmsg"
@@ -78,7 +80,7 @@ def shut_down(folder: Path, prefix: Path, verb: str, extra: str = "", direct: st
         ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", SETUP],
         env={
             "T": str(folder), "PROGRAM": str(prefix / "libexec/genpack-shutdown"), "VERB": verb, "EXTRA": extra,
-            "DIRECT": direct, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "DIRECT": direct, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **namespaces.instrumented(),
         },
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
