@@ -22,7 +22,7 @@ GROUP = "root:x:0:\nusers:x:1001:alice\n"
 def test_paths() -> None:
     assert genpack_init.root_path() == PosixPath("/")
     assert genpack_init.root_path("/etc", "hostname") == PosixPath("/etc/hostname")
-    assert genpack_init.root_path("//etc") == PosixPath("/etc")
+    assert genpack_init.root_path("//etc", "/passwd") == PosixPath("/etc/passwd")
     assert genpack_init.boot_path("system.ini") == PosixPath("/run/initramfs/boot/system.ini")
     assert genpack_init.ro_path("/usr") == PosixPath("/run/initramfs/ro/usr")
     assert genpack_init.rw_path(PosixPath("x"), "y") == PosixPath("/run/initramfs/rw/x/y")
@@ -280,8 +280,9 @@ def test_chown_forms(system: FakeSystem, owned: list[tuple[str, int, int]]) -> N
     genpack_init.chown("alice", file, file.parent, group="users")
     genpack_init.chown("7", system.root / "d", recursive=True)
     assert owned == [("d/f", 1000, -1), ("d/f", 1000, 1001), ("d", 1000, 1001), ("d", 7, -1), ("d/f", 7, -1)]
+    assert genpack_init.chown("bob", file) == errno.EINVAL
     with pytest.raises(GenpackInitError, match="no such user: bob"):
-        genpack_init.chown("bob", file)
+        genpack_init.chown("bob", file, check=True)
 
 
 def test_chgrp_forms(system: FakeSystem, owned: list[tuple[str, int, int]]) -> None:
@@ -290,8 +291,9 @@ def test_chgrp_forms(system: FakeSystem, owned: list[tuple[str, int, int]]) -> N
     genpack_init.chgrp(file, group="users")
     genpack_init.chgrp(file, user="users")  # the name that the keyword once had
     assert owned == [("f", -1, 1001)] * 3
+    assert genpack_init.chgrp("nobody", file) == errno.EINVAL
     with pytest.raises(GenpackInitError, match="no such group: nobody"):
-        genpack_init.chgrp("nobody", file)
+        genpack_init.chgrp("nobody", file, check=True)
     with pytest.raises(TypeError):
         genpack_init.chgrp()
 
@@ -305,8 +307,12 @@ def test_chmod(system: FakeSystem) -> None:
     assert (stat.S_IMODE(file.stat().st_mode), stat.S_IMODE(file.parent.stat().st_mode)) == (0o600, 0o700)
     genpack_init.chmod(0o644, file)
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
+    assert genpack_init.chmod("u*x", file) == errno.EINVAL
+    assert genpack_init.chmod("644", system.root / "none") == errno.ENOENT
     with pytest.raises(GenpackInitError, match="not a mode: u\\*x"):
-        genpack_init.chmod("u*x", file)
+        genpack_init.chmod("u*x", file, check=True)
+    with pytest.raises(FileNotFoundError):
+        genpack_init.chmod("644", system.root / "none", check=True)
 
 
 @pytest.mark.parametrize("old", [0o644, 0o755, 0o4711, 0o1777, 0o000])

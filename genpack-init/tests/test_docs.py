@@ -9,7 +9,7 @@ from pathlib import Path
 import genpack_init
 from genpack_init.testing import FakeSystem
 
-PAGE = (Path(__file__).resolve().parents[1] / "man/genpack-init.1").read_text()
+PAGE = (Path(__file__).resolve().parents[1] / "man/genpack-init.8").read_text()
 
 
 def examples() -> list[str]:

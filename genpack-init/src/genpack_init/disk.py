@@ -30,31 +30,31 @@ LABEL_OPTION = {"vfat": "-n", "fat": "-n", "msdos": "-n", "f2fs": "-l", "exfat":
 FORCE_OPTION = {"btrfs": "-f", "xfs": "-f", "f2fs": "-f", "ext2": "-F", "ext3": "-F", "ext4": "-F"}
 
 
-def get_block_device_info(device: Name) -> dict[str, Any] | None:
+def get_block_device_info(path: Name) -> dict[str, Any] | None:
     """name (a path), logical_sector_size and physical_sector_size (bytes), num_logical_sectors; None if absent."""
     from pathlib import PosixPath
 
-    info = _native.block_device(os.fspath(device))
+    info = _native.block_device(os.fspath(path))
     if info is None:
         return None
     names = ("logical_sector_size", "physical_sector_size", "num_logical_sectors")
-    return {"name": PosixPath(device), **dict(zip(names, info, strict=True))}
+    return {"name": PosixPath(path), **dict(zip(names, info, strict=True))}
 
 
-def get_partition_info(device: Name) -> dict[str, Any] | None:
+def get_partition_info(path: Name) -> dict[str, Any] | None:
     """name (a path), uuid and type of the file system on a partition or disk, as blkid has them.
 
     uuid or type are None where blkid finds none; the result is None if there is no such device.
     """
     from pathlib import PosixPath
 
-    if not os.path.exists(device):
+    if not os.path.exists(path):
         return None
-    status, output = capture(["blkid", "-p", "-o", "export", device])
+    status, output = capture(["blkid", "-p", "-o", "export", path])
     if status not in (0, 2):  # 2: nothing recognized
-        logging.warning("blkid %s: status %d %s", os.fspath(device), status, output.strip())
+        logging.warning("blkid %s: status %d %s", os.fspath(path), status, output.strip())
     found = dict(line.split("=", 1) for line in output.splitlines() if "=" in line) if status == 0 else {}
-    return {"name": PosixPath(device), "uuid": found.get("UUID"), "type": found.get("TYPE")}
+    return {"name": PosixPath(path), "uuid": found.get("UUID"), "type": found.get("TYPE")}
 
 
 def get_mount_info(path: Name) -> dict[str, str]:
@@ -97,9 +97,9 @@ def mkswap(device: Name, label: str | None = None, *, check: bool = False) -> in
 
 
 def mount(
-    device: Name, directory: Name, *, fstype: str | None = None, options: str | None = None, check: bool = False
+    device: Name, mountpoint: Name, *, fstype: str | None = None, options: str | None = None, check: bool = False
 ) -> int:
-    """Mount `device` (or what the file system takes as source) at `directory`; `options` as mount(8) has them.
+    """Mount `device` (or what the file system takes as source) at `mountpoint`; `options` as mount(8) has them.
 
     Without `fstype` it is what blkid finds. 0 or an errno; `check=True` raises OSError instead.
     """
@@ -113,13 +113,13 @@ def mount(
             data.append(option)
     if fstype is None and not flags & NO_FILE_SYSTEM:
         fstype = (get_partition_info(device) or {}).get("type")
-    status = _native.mount(os.fspath(device), os.fspath(directory), fstype or "", flags, ",".join(data))
-    return _errno(status, f"mount {os.fspath(device)} at {os.fspath(directory)}", directory, check)
+    status = _native.mount(os.fspath(device), os.fspath(mountpoint), fstype or "", flags, ",".join(data))
+    return _errno(status, f"mount {os.fspath(device)} at {os.fspath(mountpoint)}", mountpoint, check)
 
 
-def umount(directory: Name, *, check: bool = False) -> int:
+def umount(mountpoint: Name, *, check: bool = False) -> int:
     """Unmount. 0 or an errno; `check=True` raises OSError instead."""
-    return _errno(_native.umount(os.fspath(directory), 0), f"umount {os.fspath(directory)}", directory, check)
+    return _errno(_native.umount(os.fspath(mountpoint), 0), f"umount {os.fspath(mountpoint)}", mountpoint, check)
 
 
 def _errno(status: int, what: str, path: Name, check: bool) -> int:

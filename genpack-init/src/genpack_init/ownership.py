@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 import re
 import stat
@@ -50,44 +52,65 @@ def _each(paths: tuple[Name, ...], recursive: bool, action: Callable[[str], None
                     action(os.path.join(folder, name))
 
 
-def chown(user: str, *paths: Name, group: str | None = None, recursive: bool = False) -> int:
+def chown(user: str, *paths: Name, group: str | None = None, recursive: bool = False, check: bool = False) -> int:
     """Give `paths` to `user` (a name or a number), and to `group` if given; links themselves, not their targets.
 
-    Returns 0. Raises GenpackInitError for an unknown name, OSError.
+    0, or an errno (EINVAL: no such user or group) with a warning in the log; the first failure ends it. `check=True`
+    raises instead: GenpackInitError for an unknown name, OSError.
     """
-    uid = int(_lookup("passwd", user)[2])
-    gid = -1 if group is None else int(_lookup("group", group)[2])
-    _each(paths, recursive, lambda path: os.chown(path, uid, gid, follow_symlinks=False))
-    return 0
+
+    def change() -> None:
+        uid = int(_lookup("passwd", user)[2])
+        gid = -1 if group is None else int(_lookup("group", group)[2])
+        _each(paths, recursive, lambda path: os.chown(path, uid, gid, follow_symlinks=False))
+
+    return _status("chown", change, check)
 
 
-def chgrp(*arguments: Name, group: str | None = None, user: str | None = None, recursive: bool = False) -> int:
+def chgrp(
+    *arguments: Name, group: str | None = None, user: str | None = None, recursive: bool = False, check: bool = False
+) -> int:
     """`chgrp(group, *paths)`. The group may also be the keyword `group`, or `user` as it was once misnamed.
 
-    Returns 0. Raises GenpackInitError for an unknown name, OSError.
+    Returns and raises what `chown` does; TypeError without a group.
     """
     name = group if group is not None else user
     if name is None:
         if not arguments:
             raise TypeError("chgrp: the group is missing")
         name, arguments = os.fspath(arguments[0]), arguments[1:]
-    gid = int(_lookup("group", name)[2])
-    _each(arguments, recursive, lambda path: os.chown(path, -1, gid, follow_symlinks=False))
-    return 0
+    group_name, paths = name, arguments
+
+    def change() -> None:
+        gid = int(_lookup("group", group_name)[2])
+        _each(paths, recursive, lambda path: os.chown(path, -1, gid, follow_symlinks=False))
+
+    return _status("chgrp", change, check)
 
 
-def chmod(mode: str | int, *paths: Name, recursive: bool = False) -> int:
+def chmod(mode: str | int, *paths: Name, recursive: bool = False, check: bool = False) -> int:
     """Set the mode: a number (0o755), octal text ("755") or as chmod(1) has it ("u+rw,go-w", "a=rX").
 
-    Symbolic links are left alone. Returns 0. Raises GenpackInitError for a mode that is none, OSError.
+    Symbolic links are left alone. Returns and raises what `chown` does (EINVAL: not a mode).
     """
 
-    def change(path: str) -> None:
+    def one(path: str) -> None:
         info = os.lstat(path)
         if not stat.S_ISLNK(info.st_mode):
             os.chmod(path, new_mode(mode, stat.S_IMODE(info.st_mode), stat.S_ISDIR(info.st_mode)))
 
-    _each(paths, recursive, change)
+    return _status("chmod", lambda: _each(paths, recursive, one), check)
+
+
+def _status(name: str, action: Callable[[], None], check: bool) -> int:
+    """0 or an errno, as existing plugins expect; with `check` what `action` raises comes out."""
+    try:
+        action()
+    except (GenpackInitError, OSError) as error:
+        if check:
+            raise
+        logging.warning("%s: %s", name, error)
+        return getattr(error, "errno", None) or errno.EINVAL
     return 0
 
 

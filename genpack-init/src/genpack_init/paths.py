@@ -43,13 +43,11 @@ def is_real_root() -> bool:
 def _path(base: str, parts: tuple[str | os.PathLike[str], ...]) -> PosixPath:
     from pathlib import PosixPath
 
-    if parts:
-        parts = (os.fspath(parts[0]).lstrip("/"), *parts[1:])
-    return PosixPath(text_path(base), *parts)
+    return PosixPath(text_path(base), *(os.fspath(part).lstrip("/") for part in parts))
 
 
 def root_path(*parts: str | os.PathLike[str]) -> PosixPath:
-    """A path below `/`. A leading slash of the first part is dropped."""
+    """A path below `/`. A leading slash of a part is dropped: the path stays below the root."""
     return _path("", parts)
 
 

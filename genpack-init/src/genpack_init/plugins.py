@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import builtins
 import logging
 import os
 import sys
@@ -12,9 +13,13 @@ from configparser import ConfigParser
 from types import CodeType, ModuleType
 
 from genpack_init.errors import GenpackInitError, Interrupt
+from genpack_init.isolation import Surroundings
 from genpack_init.paths import PLUGIN_FOLDER, text_path
+from genpack_init.platform import coldplug
+from genpack_init.systemini import SystemIni
 
 Progress = Callable[[str], None]
+PACKAGE = "genpack_init_plugin"
 
 
 class Result:
@@ -53,8 +58,9 @@ def discover() -> list[str]:
 def load(path: str) -> ModuleType:
     """Execute a plugin's file as a module of its own. Raises whatever it raises."""
     stem = os.path.basename(path).removesuffix(".py")
-    module = ModuleType(f"genpack_init_plugin.{stem}")
+    module = ModuleType(f"{PACKAGE}.{stem}")
     module.__file__ = path
+    vars(builtins).setdefault("coldplug", coldplug)  # old plugins call it without importing it
     with open(path, "rb") as file:
         code = compile(file.read(), path, "exec", dont_inherit=True)
     sys.modules[module.__name__] = module  # dataclasses and pickle look their module up there
@@ -82,12 +88,23 @@ def parameters(function: Callable[..., object]) -> int:
     return wanted
 
 
+def describe(caught: BaseException) -> str:
+    """An exception in one line. Never raises, even where the exception's own text does."""
+    try:
+        return f"{type(caught).__name__}: {caught}".rstrip(": ")
+    except Exception:
+        return type(caught).__name__
+
+
 def run_one(path: str, ini: ConfigParser, progress: Progress) -> Result:
-    """Run one plugin. Nothing that it raises comes out, `sys.exit` included."""
+    """Run one plugin on a copy of `ini`. Nothing that it raises comes out, `sys.exit` included."""
     name = os.path.basename(path)
     progress(f"start {name}")
     begin = time.perf_counter()
     status, error = "ok", None
+    before = Surroundings()
+    if isinstance(ini, SystemIni):
+        ini = ini.copy()
     try:
         configure = getattr(load(path), "configure", None)
         if configure is None:
@@ -100,8 +117,13 @@ def run_one(path: str, ini: ConfigParser, progress: Progress) -> Result:
     except Interrupt:
         raise
     except BaseException as caught:
-        status, error = "failed", f"{type(caught).__name__}: {caught}".rstrip(": ")
+        before.restore()  # the error line must come through, whatever the plugin did to logging
+        status, error = "failed", describe(caught)
         logging.error("plugin %s failed: %s", name, error, exc_info=True)
+    sys.modules.pop(f"{PACKAGE}.{name.removesuffix('.py')}", None)
+    changed = before.restore()
+    if changed:
+        logging.debug("%s: put back what it changed: %s", name, ", ".join(changed))
     ms = round((time.perf_counter() - begin) * 1000, 3)
     if status != "skipped":
         logging.info("%s: %s, %.1f ms", name, status, ms)

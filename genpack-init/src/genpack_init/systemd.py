@@ -15,17 +15,17 @@ SUFFIXES = (".service", ".socket", ".target", ".timer", ".path", ".mount", ".aut
 WANTS = {"WantedBy": "wants", "RequiredBy": "requires", "UpheldBy": "upholds"}
 
 
-def enable_systemd_service(unit: str) -> int:
+def enable_systemd_service(name: str) -> int:
     """Enable a unit (".service" may be left out; `name@instance` works). 0 = good, 1 = there is no such unit."""
-    return _enable(_full_name(unit), set())
+    return _enable(_full_name(name), set())
 
 
-def disable_systemd_service(unit: str) -> int:
+def disable_systemd_service(name: str) -> int:
     """Remove every link that enables the unit; of `name@.service`, all instances.
 
     0 = good, also if it was not enabled or does not exist.
     """
-    name = _full_name(unit)
+    name = _full_name(name)
     top = text_path(LINK_FOLDER)
     if not os.path.isdir(top):
         return 0

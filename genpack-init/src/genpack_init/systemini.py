@@ -29,6 +29,7 @@ SECTION = re.compile(r"\[(?P<name>.+)\]")
 REFERENCE = re.compile(r"%%|%\((?P<key>[^()]+)\)s")
 MAX_DEPTH = 10  # references inside references
 MAX_REFERENCES = 500  # in all, for one value: a few lines could ask for gigabytes otherwise
+MAX_LENGTH = 1 << 20  # characters that references may add to a value, for the same reason
 
 Values = dict[str, dict[str, str]]
 Problem = Callable[[str], None]
@@ -45,7 +46,7 @@ class LenientInterpolation(Interpolation):
         value: str,
         defaults: Mapping[str, str],
     ) -> str:
-        left = [MAX_REFERENCES]
+        left, room = [MAX_REFERENCES], [MAX_LENGTH]
 
         def expand(text: str, keys: tuple[str, ...]) -> str:
             def one(found: re.Match[str]) -> str:
@@ -53,9 +54,10 @@ class LenientInterpolation(Interpolation):
                     return "%"
                 key = found["key"].lower()
                 other = defaults.get(key)
-                if other is None or key in keys or len(keys) > MAX_DEPTH or left[0] <= 0:
+                if other is None or key in keys or len(keys) > MAX_DEPTH or left[0] <= 0 or len(other) > room[0]:
                     return found[0]
                 left[0] -= 1
+                room[0] -= len(other)
                 return expand(other, (*keys, key))
 
             return REFERENCE.sub(one, text) if "%" in text else text
@@ -70,11 +72,22 @@ class SystemIni(ConfigParser):
         super().__init__(interpolation=LenientInterpolation(), strict=False)
         self.sources: dict[tuple[str, str], str] = {}
         self.files: list[str] = []
+        self._layers: list[tuple[Values, str]] = []
+        self._origin: SystemIni | None = None
         self.add_section(DEFAULT_SECTION)
+
+    def copy(self) -> SystemIni:
+        """The same keys for one plugin: what it changes stays its own, what it offers reaches this object too."""
+        other = SystemIni()
+        for values, source in self._layers:
+            other.add(values, source)
+        other._origin = self
+        return other
 
     def add(self, values: Values, source: str) -> None:
         """Lay the keys of one file over those that are there."""
         self.files.append(source)
+        self._layers.append((values, source))
         self.read_dict(values, source)
         for section, keys in values.items():
             for key in keys:
@@ -84,6 +97,8 @@ class SystemIni(ConfigParser):
         """Set a key that no system.ini sets (nor anyone who offered it before). True if it was set."""
         if self.has_option(section, key):
             return False
+        if self._origin is not None:
+            self._origin.offer(section, key, value, source)
         self.add({section: {key.lower(): value.replace("%", "%%")}}, source)
         return True
 
