@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import genpack_init
-from genpack_init import commands, tables
+from genpack_init import commands, tables, values
 from genpack_init.testing import FakeSystem, ini
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -153,7 +153,8 @@ def test_check(command: Command, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "source",
     ["SYSTEM_INI = [1]", "SYSTEM_INI = [('a', 'b')]", "SYSTEM_INI = f()", "SYSTEM_INI = 3", "SYSTEM_INI = [{}]", "(",
-     "\0", "SYSTEM_INI = [('s', 'k', 'colour', 1, 'h')]", "SYSTEM_INI = [('s', 'k', 'str', 1, 'h', 'more')]"],
+     "\0", "SYSTEM_INI = [('s', 'k', 'colour', 1, 'h')]",
+     "SYSTEM_INI = [{'section': 's', 'key': 'k', 'type': 'str', 'default': 1, 'help': 'h', 'pattern': '('}]", "SYSTEM_INI = [('s', 'k', 'str', 1, 'h', 'more')]"],
 )  # fmt: skip
 def test_broken_table(tmp_path: Path, source: str) -> None:
     (tmp_path / "p.py").write_text(source)
@@ -222,3 +223,75 @@ def test_host_missing(program: Path, tmp_path: Path) -> None:
     done = subprocess.run([copy, "--version"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "genpack-init: error: cannot run /usr/libexec/genpack-init-host: No such file or directory\n"
+
+
+RULES = """\
+from genpack_init import bad_value, read_key, read_keys
+SYSTEM_INI = [
+    {"section": "_default", "key": "on", "type": "bool", "default": None, "help": "h"},
+    {"section": "_default", "key": "size", "type": "int", "default": None, "help": "h", "minimum": 1, "maximum": 9},
+    {"section": "net:*", "key": "dhcp", "type": "str", "default": None, "help": "h", "choices": ["yes", "no"]},
+    {"section": "_default", "key": "names", "type": "list", "default": None, "help": "h", "pattern": "[a-z]+",
+     "allowed": "small letters"},
+    {"section": "_default", "key": "psk", "type": "str", "default": None, "help": "h", "pattern": "[0-9]{8}",
+     "secret": True},
+    {"section": "_default", "key": "keys", "type": "text", "default": None, "help": "h", "pattern": "k .*",
+     "secret": True},
+]
+"""
+BAD_INI = """\
+on = perhaps
+size = 10
+names = ok No ok
+psk = sesame
+keys =
+  k 1
+  # no
+  sesame
+[net:a]
+dhcp = Maybe
+[net:b]
+dhcp = NO
+"""
+SAID = [
+    "i.ini: on: 'perhaps' is not allowed; allowed: yes, no, on, off, true, false, 1 or 0",
+    "i.ini: size: '10' is not allowed; allowed: a number from 1 to 9",
+    "i.ini: [net:a] dhcp: 'Maybe' is not allowed; allowed: yes, no",
+    "i.ini: names: 'No' is not allowed; allowed: small letters",
+    "i.ini: psk: the value is not allowed; allowed: text",
+    "i.ini: keys: 'line 2 (not shown)' is not allowed; allowed: text",
+]
+
+
+def test_check_names_bad_values(command: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "usr/lib/genpack-init"
+    folder.mkdir(parents=True)
+    (folder / "10-table.py").write_text(RULES)
+    (tmp_path / "i.ini").write_text(BAD_INI)
+    done = command("check", "--ini", "i.ini", "--root", tmp_path)
+    assert (done.returncode, [line.split("warning: ")[1] for line in done.stderr.splitlines()]) == (2, SAID)
+    own = "def check(ini):\n    if not read_key(ini, SYSTEM_INI[4], also=len): bad_value(ini, '_default', 'on', 'z')"
+    (folder / "10-table.py").write_text(f"{RULES}import os\nos.umask(0o777)\n{own}")
+    (folder / "20-fails.py").write_text("def check(ini): raise SystemExit('why')")
+    data = json.loads(command("check", "--json", "--ini", "i.ini", "--root", tmp_path).stdout)
+    assert data["problems"] == [
+        "20-fails.py: check() failed: SystemExit: why", SAID[4], "i.ini: on: 'perhaps' is not allowed; allowed: z",
+    ]  # fmt: skip
+    (tmp_path / "i.ini").write_text("debug = x")
+    assert "debug: 'x'" in command("check", "--ini", "i.ini", "--root", tmp_path / "usr").stderr
+
+
+def test_values_as_plugins_read_them() -> None:
+    names: dict[str, list[dict[str, object]]] = {}
+    exec(RULES, names)
+    table = {str(row["key"]): row for row in names["SYSTEM_INI"]}
+    parsed = ini(BAD_INI)
+    assert genpack_init.read_keys(parsed, table["names"]) == ["ok", "ok"]
+    assert genpack_init.read_keys(parsed, table["names"], also=lambda word: word != "ok") == []
+    assert genpack_init.read_keys(parsed, table["keys"]) == ["k 1"]
+    assert genpack_init.read_key(parsed, table["dhcp"], section="net:b") == "NO"
+    assert [genpack_init.read_key(parsed, table[key]) for key in ("size", "psk", "dhcp")] == [None] * 3
+    for text, good in (("9", True), ("-1", False), ("１", False), ("9" * 40, False), ("0", False)):
+        assert (genpack_init.read_key(ini(f"size = {text}"), table["size"]) is not None) == good
+    assert values.allowed({"type": "int"}) == "a number"
+    assert values.allowed({"type": "int", "minimum": 2}) == "a number from 2"

@@ -25,6 +25,7 @@ from genpack_init.platform import coldplug, is_qemu, is_raspberry_pi, kernel_opt
 from genpack_init.process import run
 from genpack_init.systemd import disable_systemd_service, enable_systemd_service
 from genpack_init.systemini import bad_value, get_boolean, is_from_system_ini
+from genpack_init.values import read_key, read_keys
 
 __all__ = [
     "GenpackInitError",
@@ -53,6 +54,8 @@ __all__ = [
     "mkswap",
     "mount",
     "parted",
+    "read_key",
+    "read_keys",
     "read_qemu_firmware_config",
     "replace_file",
     "ro_path",

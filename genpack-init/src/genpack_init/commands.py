@@ -63,12 +63,13 @@ def run(options: Namespace) -> int:
 
 
 def check(options: Namespace) -> int:
-    """List plugins and keys on stdout, problems on stderr. 2 if system.ini has one, 1 if a plugin's table has one."""
+    """List plugins and keys on stdout, problems on stderr. 2 if system.ini has one, 1 if a plugin has one."""
     described = [tables.describe(path) for path in plugins.discover()]
     ini, problems = read_ini(options.ini)
     keys = [tables.OWN, *(key for plugin in described for key in plugin.keys)]
-    problems += tables.unread(ini, keys)
-    broken = [f"{plugin.name}: {plugin.error}" for plugin in described if plugin.error]
+    bad, failed = tables.bad_values(ini, [tables.Plugin("genpack-init", (tables.OWN,)), *described])
+    problems += bad + tables.unread(ini, keys)
+    broken = [f"{plugin.name}: {plugin.error}" for plugin in described if plugin.error] + failed
     if options.json:
         import json
 

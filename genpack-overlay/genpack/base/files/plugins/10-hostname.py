@@ -7,7 +7,7 @@ import logging
 import re
 from configparser import ConfigParser
 
-from genpack_init import bad_value, kernel_option, replace_file, root_path
+from genpack_init import kernel_option, read_key, replace_file, root_path
 
 SYSTEM_INI = [
     {
@@ -17,11 +17,11 @@ SYSTEM_INI = [
         "default": None,
         "help": "host name; else systemd.hostname= of the kernel command line, else the artifact's name",
         "allowed": "1 to 64 letters, digits, hyphens and dots; each part starts and ends with a letter or digit",
+        "pattern": r"(?=.{1,64}$)"
+        r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*",
+        "group": "system",
     }
 ]
-
-PART = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-NAME = re.compile(rf"{PART}(?:\.{PART})*\Z")
 
 # systemd takes systemd.hostname= (which a VM always has) over /etc/hostname, so the name is set once more.
 UNIT = """\
@@ -40,15 +40,12 @@ UNIT_NAME = "genpack-hostname.service"
 
 def is_host_name(text: str) -> bool:
     """True for what hostname(7) allows, 64 bytes at most."""
-    return len(text) <= 64 and NAME.match(text) is not None
+    return re.fullmatch(str(SYSTEM_INI[0]["pattern"]), text) is not None
 
 
 def configure(ini: ConfigParser) -> None:
     """Write /etc/hostname and, if the name is system.ini's, the unit that sets it."""
-    name = ini.get("_default", "hostname", fallback="").strip()
-    if name and not is_host_name(name):
-        bad_value(ini, "_default", "hostname", str(SYSTEM_INI[0]["allowed"]))
-        name = ""
+    name = read_key(ini, SYSTEM_INI[0]) or ""
     if name:
         enable_unit(name)
     else:

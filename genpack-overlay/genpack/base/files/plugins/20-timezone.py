@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-import re
 from configparser import ConfigParser
 
-from genpack_init import bad_value, root_path
+from genpack_init import read_key, root_path
 
 SYSTEM_INI = [
     {
@@ -16,19 +15,21 @@ SYSTEM_INI = [
         "default": None,
         "help": "time zone, such as Asia/Tokyo",
         "allowed": "a name below /usr/share/zoneinfo, such as Asia/Tokyo or UTC",
+        "pattern": r"[A-Za-z0-9][A-Za-z0-9_+-]*(?:/[A-Za-z0-9][A-Za-z0-9_+-]*)*",
+        "group": "system",
     }
 ]
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*(?:/[A-Za-z0-9][A-Za-z0-9_+-]*)*\Z")
+
+def check(ini: ConfigParser) -> str | None:
+    """The zone, if there is one and the image knows it."""
+    return read_key(ini, SYSTEM_INI[0], also=lambda zone: root_path("usr/share/zoneinfo", zone).is_file())
 
 
 def configure(ini: ConfigParser) -> None:
     """Link /etc/localtime to the zone. An unknown zone changes nothing."""
-    zone = ini.get("_default", "timezone", fallback="").strip()
+    zone = check(ini)
     if not zone:
-        return
-    if not NAME.match(zone) or not root_path("usr/share/zoneinfo", zone).is_file():
-        bad_value(ini, "_default", "timezone", str(SYSTEM_INI[0]["allowed"]))
         return
     link, target = root_path("etc/localtime"), f"../usr/share/zoneinfo/{zone}"
     if link.is_symlink() and str(link.readlink()) == target:

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import os
-import re
 from configparser import ConfigParser
 
-from genpack_init import bad_value, replace_file, root_path
+from genpack_init import read_key, replace_file, root_path
 
 SYSTEM_INI = [
     {
@@ -17,6 +16,8 @@ SYSTEM_INI = [
         "default": None,
         "help": "language and character set, such as ja_JP.UTF-8",
         "allowed": "a locale's name, such as C.UTF-8 or ja_JP.UTF-8",
+        "pattern": r"(?:C|POSIX|[a-z]{2,3}(?:_[A-Z]{2})?)(?:\.[A-Za-z0-9-]+)?(?:@[A-Za-z0-9]+)?",
+        "group": "system",
     },
     {
         "section": "_default",
@@ -25,25 +26,25 @@ SYSTEM_INI = [
         "default": None,
         "help": "keyboard of the text console, such as jp106",
         "allowed": "the name of a keymap of the image, such as us or jp106",
+        "pattern": r"[A-Za-z0-9][A-Za-z0-9_.-]*",
+        "group": "system",
     },
 ]
 
-LOCALE = re.compile(r"(?:C|POSIX|[a-z]{2,3}(?:_[A-Z]{2})?)(?:\.[A-Za-z0-9-]+)?(?:@[A-Za-z0-9]+)?\Z")
-KEYMAP = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
 KEYMAP_FOLDERS = ("usr/share/keymaps", "usr/share/kbd/keymaps", "usr/lib/kbd/keymaps")
+
+
+def check(ini: ConfigParser) -> tuple[str | None, str | None]:
+    """Locale and keymap, each if it is given and can be used."""
+    return read_key(ini, SYSTEM_INI[0]), read_key(ini, SYSTEM_INI[1], also=is_keymap)
 
 
 def configure(ini: ConfigParser) -> None:
     """Set LANG and KEYMAP; other lines of the files stay."""
-    locale = ini.get("_default", "locale", fallback="").strip()
-    if locale and not LOCALE.match(locale):
-        bad_value(ini, "_default", "locale", str(SYSTEM_INI[0]["allowed"]))
-    elif locale:
+    locale, keymap = check(ini)
+    if locale:
         set_variable("etc/locale.conf", "LANG", locale)
-    keymap = ini.get("_default", "keymap", fallback="").strip()
-    if keymap and not (KEYMAP.match(keymap) and is_keymap(keymap)):
-        bad_value(ini, "_default", "keymap", str(SYSTEM_INI[1]["allowed"]))
-    elif keymap:
+    if keymap:
         set_variable("etc/vconsole.conf", "KEYMAP", keymap)
 
 

@@ -11,44 +11,51 @@ import re
 from collections.abc import Callable
 from configparser import ConfigParser
 
-from genpack_init import bad_value, replace_file, root_path
+from genpack_init import read_keys, replace_file, root_path
 
-#: The first row of a key is for [network], which is every wired interface without a section of its own.
+#: The rows of [network], which is every wired interface without a section of its own, then those of one interface.
 SYSTEM_INI = [
-    {"section": "network", "key": "dhcp", "type": "str", "default": None, "allowed": "yes, no, ipv4 or ipv6",
-     "help": "DHCP; the default is yes unless there is an address"},
-    {"section": "network", "key": "address", "type": "list", "default": None,
+    {"section": "network", "key": "dhcp", "type": "str", "default": None, "group": "network",
+     "choices": ["yes", "no", "ipv4", "ipv6", "on", "off", "true", "false", "1", "0"],
+     "allowed": "yes, no, ipv4 or ipv6", "help": "DHCP; the default is yes unless there is an address"},
+    {"section": "network", "key": "address", "type": "list", "default": None, "group": "network",
+     "pattern": "[0-9A-Fa-f:.]+/[0-9]{1,3}",
      "allowed": "addresses with prefix length, such as 192.0.2.10/24 or 2001:db8::10/64", "help": "own addresses"},
-    {"section": "network", "key": "gateway", "type": "list", "default": None,
-     "allowed": "addresses such as 192.0.2.1", "help": "routers"},
-    {"section": "network", "key": "dns", "type": "list", "default": None,
-     "allowed": "addresses such as 192.0.2.53", "help": "name servers"},
-    {"section": "network", "key": "domains", "type": "list", "default": None,
-     "allowed": "domain names", "help": "search domains"},
-    {"section": "network", "key": "mtu", "type": "int", "default": None,
-     "allowed": "a number from 68 to 65535", "help": "largest packet, in bytes"},
-    {"section": "network:*", "key": "dhcp", "type": "str", "default": None, "allowed": "yes, no, ipv4 or ipv6",
-     "help": "the same for one interface, [network:IFACE]"},
-    {"section": "network:*", "key": "address", "type": "list", "default": None,
+    {"section": "network", "key": "gateway", "type": "list", "default": None, "group": "network",
+     "pattern": "[0-9A-Fa-f:.]+", "allowed": "addresses such as 192.0.2.1", "help": "routers"},
+    {"section": "network", "key": "dns", "type": "list", "default": None, "group": "network",
+     "pattern": "[0-9A-Fa-f:.]+", "allowed": "addresses such as 192.0.2.53", "help": "name servers"},
+    {"section": "network", "key": "domains", "type": "list", "default": None, "group": "network",
+     "pattern": "~?[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?", "allowed": "domain names",
+     "help": "search domains"},
+    {"section": "network", "key": "mtu", "type": "int", "default": None, "group": "network",
+     "minimum": 68, "maximum": 65535, "help": "largest packet, in bytes"},
+    {"section": "network:*", "key": "dhcp", "type": "str", "default": None, "group": "network",
+     "choices": ["yes", "no", "ipv4", "ipv6", "on", "off", "true", "false", "1", "0"],
+     "allowed": "yes, no, ipv4 or ipv6", "help": "DHCP; the default is yes unless there is an address"},
+    {"section": "network:*", "key": "address", "type": "list", "default": None, "group": "network",
+     "pattern": "[0-9A-Fa-f:.]+/[0-9]{1,3}",
      "allowed": "addresses with prefix length, such as 192.0.2.10/24 or 2001:db8::10/64", "help": "own addresses"},
-    {"section": "network:*", "key": "gateway", "type": "list", "default": None,
-     "allowed": "addresses such as 192.0.2.1", "help": "routers"},
-    {"section": "network:*", "key": "dns", "type": "list", "default": None,
-     "allowed": "addresses such as 192.0.2.53", "help": "name servers"},
-    {"section": "network:*", "key": "domains", "type": "list", "default": None,
-     "allowed": "domain names", "help": "search domains"},
-    {"section": "network:*", "key": "mtu", "type": "int", "default": None,
-     "allowed": "a number from 68 to 65535", "help": "largest packet, in bytes"},
-    {"section": "network:*", "key": "vlan", "type": "list", "default": None, "allowed": "numbers from 1 to 4094",
-     "help": "VLANs on this interface; [network:IFACE.ID] configures one"},
-    {"section": "network:*", "key": "bridge", "type": "str", "default": None, "allowed": "an interface's name",
-     "help": "bridge that this interface joins; [network:BRIDGE] configures it"},
+    {"section": "network:*", "key": "gateway", "type": "list", "default": None, "group": "network",
+     "pattern": "[0-9A-Fa-f:.]+", "allowed": "addresses such as 192.0.2.1", "help": "routers"},
+    {"section": "network:*", "key": "dns", "type": "list", "default": None, "group": "network",
+     "pattern": "[0-9A-Fa-f:.]+", "allowed": "addresses such as 192.0.2.53", "help": "name servers"},
+    {"section": "network:*", "key": "domains", "type": "list", "default": None, "group": "network",
+     "pattern": "~?[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?", "allowed": "domain names",
+     "help": "search domains"},
+    {"section": "network:*", "key": "mtu", "type": "int", "default": None, "group": "network",
+     "minimum": 68, "maximum": 65535, "help": "largest packet, in bytes"},
+    {"section": "network:*", "key": "vlan", "type": "list", "default": None, "group": "network",
+     "minimum": 1, "maximum": 4094, "allowed": "numbers from 1 to 4094",
+     "help": "VLANs on this interface; [network:IFACE.ID] configures one, else it gets DHCP"},
+    {"section": "network:*", "key": "bridge", "type": "str", "default": None, "group": "network",
+     "pattern": r"[^\s/:]{1,15}", "allowed": "the name of another interface",
+     "help": "bridge that this interface joins; [network:BRIDGE] configures it, else it gets DHCP"},
 ]  # fmt: skip
-ALLOWED = {str(row["key"]): str(row["allowed"]) for row in SYSTEM_INI}
+ROWS = {str(row["key"]): row for row in SYSTEM_INI}
 
 FOLDER = "run/systemd/network"
 INTERFACE = re.compile(r"[^\s/:]{1,15}\Z")
-DOMAIN = re.compile(r"~?[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?\Z")
 DHCP = {"ipv4": "ipv4", "ipv6": "ipv6"} | {
     word: on for on, words in (("yes", "yes on true 1"), ("no", "no off false 0")) for word in words.split()
 }
@@ -59,30 +66,45 @@ WIRED = "Type=ether\nKind=!*\nProperty=!GENPACK_VIRTUAL_FUNCTION=1\n"
 RULE = 'SUBSYSTEM=="net", ACTION!="remove", TEST=="device/physfn", ENV{GENPACK_VIRTUAL_FUNCTION}="1"\n'
 
 
+Files = dict[str, str]
+
+
 def configure(ini: ConfigParser) -> None:
-    """Write the files of every section, or of the default."""
-    sections = [name for name in ini.sections() if name == "network" or name.startswith("network:")]
-    if not sections:
-        if configured_otherwise():
-            logging.info("network: configured by the image's or the owner's own files")
-        else:
-            write("90-genpack-default.network", network(WIRED, "DHCP=yes\n"))
-            mark_virtual_functions()
+    """Write the files of every section, or of the default; networkd's user must be able to read them."""
+    if not sections(ini) and configured_otherwise():
+        logging.info("network: configured by the image's or the owner's own files")
         return
+    for below, text in check(ini).items():
+        replace_file(root_path(below), text)
+
+
+def sections(ini: ConfigParser) -> list[str]:
+    """Those that configure interfaces."""
+    return [name for name in ini.sections() if name == "network" or name.startswith("network:")]
+
+
+def check(ini: ConfigParser) -> Files:
+    """The files to write: {path: text}. Each bad value is an error line."""
+    files: Files = {}
     interfaces = {}
-    for section in sections:
+    for section in sections(ini):
         _, colon, name = section.partition(":")
         if colon and not INTERFACE.match(name):
             logging.error("system.ini: [%s]: not an interface's name", section)
             continue
         interfaces[name] = section
-    made = {}
+    if not sections(ini):
+        files[f"{FOLDER}/90-genpack-default.network"] = network(WIRED, "DHCP=yes\n")
+    made: dict[str, str] = {}
     for name, section in interfaces.items():
-        made.update(one_interface(ini, section, name))
+        made |= one_interface(ini, section, name, files)
     for name, kind in made.items():  # a VLAN or bridge without a section of its own gets DHCP
         if name not in interfaces:
-            write(f"05-genpack-{name}.network", network(f"Name={name}\n", "DHCP=yes\n"))
-        logging.info("network: %s %s", kind, name)
+            files[f"{FOLDER}/05-genpack-{name}.network"] = network(f"Name={name}\n", "DHCP=yes\n")
+        logging.debug("network: %s %s", kind, name)
+    if any(WIRED in text for text in files.values()):
+        files["run/udev/rules.d/60-genpack-network.rules"] = RULE
+    return files
 
 
 def configured_otherwise() -> bool:
@@ -94,86 +116,69 @@ def configured_otherwise() -> bool:
     return manager.is_symlink() or any(root_path("etc/NetworkManager/system-connections").glob("*"))
 
 
-def one_interface(ini: ConfigParser, section: str, name: str) -> dict[str, str]:
-    """Write the .network file of a section and the .netdev files of its VLANs and bridge: {name: kind} of these."""
+def one_interface(ini: ConfigParser, section: str, name: str, files: Files) -> dict[str, str]:
+    """Add the .network file of a section and the .netdev files of its VLANs and bridge: {name: kind} of these."""
+
+    def words(key: str, also: Callable[[str], object] | None = None) -> list[str]:
+        return read_keys(ini, ROWS[key], section=section, also=also)
+
     text, link, made = "", "", {}
-    mtu = words(ini, section, "mtu", lambda word: number(word, 68, 65535))
+    mtu = words("mtu")
     if mtu:
-        link = f"MTUBytes={mtu[0]}\n"
+        link = f"MTUBytes={int(mtu[0])}\n"
     if name:
-        for vlan in words(ini, section, "vlan", lambda word: number(word, 1, 4094)):
+        # an interface's name has 15 bytes
+        for vlan in map(int, words("vlan", lambda word: len(f"{name}.{int(word)}") <= 15)):
             text += f"VLAN={name}.{vlan}\n"
             made[f"{name}.{vlan}"] = "VLAN"
             netdev = f"[NetDev]\nName={name}.{vlan}\nKind=vlan\n\n[VLAN]\nId={vlan}\n"
-            write(f"05-genpack-{name}.{vlan}.netdev", netdev)
-        bridge = words(ini, section, "bridge", lambda word: word if INTERFACE.match(word) and word != name else None)
+            files[f"{FOLDER}/05-genpack-{name}.{vlan}.netdev"] = netdev
+        bridge = words("bridge", lambda word: word != name)
         if bridge:
             made[bridge[0]] = "bridge"
-            write(f"05-genpack-{bridge[0]}.netdev", f"[NetDev]\nName={bridge[0]}\nKind=bridge\n")
+            files[f"{FOLDER}/05-genpack-{bridge[0]}.netdev"] = f"[NetDev]\nName={bridge[0]}\nKind=bridge\n"
             text += f"Bridge={bridge[0]}\n"
         if bridge or (made and not ini.has_option(section, "dhcp") and not ini.has_option(section, "address")):
             # a bridge's port has no address; an interface that only carries VLANs has none unless it is asked for
-            write(f"05-genpack-{name}.network", network(f"Name={name}\n", text + "LinkLocalAddressing=no\n", link))
+            text += "LinkLocalAddressing=no\n"
+            files[f"{FOLDER}/05-genpack-{name}.network"] = network(f"Name={name}\n", text, link)
             return made
-    text += addresses(ini, section)
+    own = words("address", address)
+    dhcp = DHCP[(words("dhcp") or ["no" if own else "yes"])[0].lower()]
+    text += f"DHCP={dhcp}\n"
+    text += "".join(f"Address={word}\n" for word in own)
+    text += "".join(f"Gateway={word}\n" for word in words("gateway", plain_address))
+    text += "".join(f"DNS={word}\n" for word in words("dns", plain_address))
+    domains = words("domains")
+    if domains:
+        text += f"Domains={' '.join(domains)}\n"
     if name:
-        write(f"05-genpack-{name}.network", network(f"Name={name}\n", text, link))
+        files[f"{FOLDER}/05-genpack-{name}.network"] = network(f"Name={name}\n", text, link)
     else:
-        write("06-genpack-wired.network", network(WIRED, text, link))
-        mark_virtual_functions()
+        files[f"{FOLDER}/06-genpack-wired.network"] = network(WIRED, text, link)
     return made
 
 
-def addresses(ini: ConfigParser, section: str) -> str:
-    """The lines of [Network] for dhcp, address, gateway, dns and domains."""
-    own = words(ini, section, "address", address)
-    dhcp = (words(ini, section, "dhcp", lambda word: DHCP.get(word.lower())) or ["no" if own else "yes"])[0]
-    lines = [f"DHCP={dhcp}"]
-    lines += [f"Address={text}" for text in own]
-    lines += [f"Gateway={text}" for text in words(ini, section, "gateway", plain_address)]
-    lines += [f"DNS={text}" for text in words(ini, section, "dns", plain_address)]
-    domains = words(ini, section, "domains", lambda word: word if DOMAIN.match(word) else None)
-    if domains:
-        lines.append(f"Domains={' '.join(domains)}")
-    return "".join(f"{line}\n" for line in lines)
-
-
-def words(ini: ConfigParser, section: str, key: str, good: Callable[[str], str | None]) -> list[str]:
-    """The words of a value, as `good` returns them; one error line for each that is not allowed."""
-    found = []
-    for word in ini.get(section, key, fallback="").replace(",", " ").split():
-        text = good(word)
-        if text is None:
-            bad_value(ini, section, key, ALLOWED[key], value=word)
-        else:
-            found.append(text)
-    return found
-
-
-def number(word: str, low: int, high: int) -> str | None:
-    """The number as text if it is within the bounds."""
-    decimal = word.isascii() and word.isdecimal() and len(word) < 9
-    return str(int(word)) if decimal and low <= int(word) <= high else None
-
-
-def address(word: str) -> str | None:
-    """An address with prefix length."""
+def address(word: str) -> bool:
+    """True for an address with prefix length."""
     from ipaddress import ip_interface  # 5 ms that a boot with DHCP alone need not pay
 
     try:
-        return str(ip_interface(word)) if "/" in word else None
+        ip_interface(word)
     except ValueError:
-        return None
+        return False
+    return True
 
 
-def plain_address(word: str) -> str | None:
-    """An address without prefix length."""
+def plain_address(word: str) -> bool:
+    """True for an address without prefix length."""
     from ipaddress import ip_address
 
     try:
-        return str(ip_address(word))
+        ip_address(word)
     except ValueError:
-        return None
+        return False
+    return True
 
 
 def network(match: str, text: str, link: str = "") -> str:
@@ -182,13 +187,3 @@ def network(match: str, text: str, link: str = "") -> str:
     if "LinkLocalAddressing=no" not in text:
         parts[-1] += "LLMNR=yes\nMulticastDNS=yes\n"
     return "\n".join(part for part in parts if part)
-
-
-def write(name: str, text: str) -> None:
-    """A file of networkd; it must be readable by its user."""
-    replace_file(root_path(FOLDER, name), text)
-
-
-def mark_virtual_functions() -> None:
-    """The udev rule that WIRED needs."""
-    replace_file(root_path("run/udev/rules.d/60-genpack-network.rules"), RULE)

@@ -12,7 +12,7 @@ from configparser import ConfigParser
 from contextlib import ExitStack
 from pathlib import Path
 
-from genpack_init import accounts, bad_value, root_path
+from genpack_init import accounts, read_keys, root_path
 
 SYSTEM_INI = [
     {
@@ -22,7 +22,10 @@ SYSTEM_INI = [
         "default": None,
         "help": "SSH public keys, one a line, for root and all login users",
         "allowed": "lines such as 'ssh-ed25519 AAAA... comment'",
+        "pattern": r"(?:.*\s)?(?:sk-)?(?:ssh-(?:ed25519|rsa|dss)|ecdsa-sha2-nistp(?:256|384|521))(?:@openssh\.com)?"
+        r"\s+AAAA[0-9A-Za-z+/]{16,}={0,3}(?:\s.*)?",
         "secret": True,  # someone may paste a private key
+        "group": "access",
     }
 ]
 
@@ -30,8 +33,8 @@ KEY = re.compile(
     r"(?:^|\s)((?:sk-)?(?:ssh-(?:ed25519|rsa|dss)|ecdsa-sha2-nistp(?:256|384|521))(?:@openssh\.com)?)"
     r"\s+(AAAA[0-9A-Za-z+/]{16,}={0,3})(?:\s|$)"
 )
-#: Where keys come from: system.ini, and what the VM's host gave (paravirt's fw_cfg plugin puts it there).
-SOURCES = (("_default", "ssh_pubkey"), ("fw_cfg", "ssh_pubkey"))
+#: Sections that keys come from: system.ini, and what the VM's host gave (paravirt's fw_cfg plugin puts it there).
+SOURCES = ("_default", "fw_cfg")
 UIDS = range(1000, 65000)  # of people; below are services, 65534 is nobody
 NO_LOGIN = {"", "/bin/false", "/usr/bin/false", "/sbin/nologin", "/usr/sbin/nologin", "/bin/sync"}
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -39,7 +42,7 @@ FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 def configure(ini: ConfigParser) -> None:
     """Add the keys that an account does not have yet."""
-    keys = [key for section, name in SOURCES for key in valid_lines(ini, section, name)]
+    keys = [key for section in SOURCES for key in read_keys(ini, SYSTEM_INI[0], section=section)]
     if not keys:
         return
     for user, uid, gid, home in login_users():
@@ -49,15 +52,6 @@ def configure(ini: ConfigParser) -> None:
             logging.error("ssh_pubkey: user %s: %s: %s", user, error.filename or home, error.strerror)
         else:
             logging.info("ssh_pubkey: %d of %d keys added for %s", added, len(keys), user)
-
-
-def valid_lines(ini: ConfigParser, section: str, name: str) -> Iterator[str]:
-    """The lines of a key that are public keys; an error line names the others by number."""
-    for number, line in enumerate(ini.get(section, name, fallback="").strip().splitlines(), 1):
-        if KEY.search(line):
-            yield line.strip()
-        elif line.strip() and not line.strip().startswith("#"):
-            bad_value(ini, section, name, str(SYSTEM_INI[0]["allowed"]), value=f"line {number} (not shown)")
 
 
 def login_users() -> Iterator[tuple[str, int, int, str]]:

@@ -13,7 +13,8 @@ SYSTEM_INI = [
         "key": "autologin",
         "type": "bool",
         "default": None,
-        "help": "log root in on the consoles without a password",
+        "help": "log root in on the consoles without a password; no: no longer",
+        "group": "access",
     }
 ]
 

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-import re
 from configparser import ConfigParser
 
-from genpack_init import bad_value, replace_file, root_path
+from genpack_init import read_keys, replace_file, root_path
 
 SYSTEM_INI = [
     {
@@ -16,20 +15,15 @@ SYSTEM_INI = [
         "default": None,
         "help": "time servers",
         "allowed": "host names or addresses, separated by blanks or commas",
+        "pattern": r"[A-Za-z0-9](?:[A-Za-z0-9.:-]{0,252}[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45}",
+        "group": "network",
     }
 ]
-
-SERVER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,252}[A-Za-z0-9])?\Z|[0-9A-Fa-f:.]{2,45}\Z")
 
 
 def configure(ini: ConfigParser) -> None:
     """A timesyncd drop-in in /run; names that can't be servers are left out."""
-    servers = []
-    for word in ini.get("_default", "ntp", fallback="").replace(",", " ").split():
-        if SERVER.match(word):
-            servers.append(word)
-        else:
-            bad_value(ini, "_default", "ntp", str(SYSTEM_INI[0]["allowed"]), value=word)
+    servers = read_keys(ini, SYSTEM_INI[0])
     if servers:
         text = f"[Time]\nNTP={' '.join(servers)}\n"
         replace_file(root_path("run/systemd/timesyncd.conf.d/50-genpack.conf"), text)
