@@ -111,6 +111,8 @@ def readers(sample: str) -> set[str]:
         ("plan/toy-x86_64.plan.json", {"genpack"}),
         ("events/build.jsonl", {"genpack"}),
         ("system.ini", {"genpack-init"}),
+        ("genpack-init/state.json", {"genpack-init"}),
+        ("genpack-init/system_ini.json", {"genpack-init"}),
         ("fw_cfg/names.json", {"vm"}),
         ("genpack-artifacts/list.json", {"genpack-artifacts"}),
     ],

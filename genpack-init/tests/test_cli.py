@@ -154,7 +154,8 @@ def test_check(command: Command, tmp_path: Path) -> None:
     "source",
     ["SYSTEM_INI = [1]", "SYSTEM_INI = [('a', 'b')]", "SYSTEM_INI = f()", "SYSTEM_INI = 3", "SYSTEM_INI = [{}]", "(",
      "\0", "SYSTEM_INI = [('s', 'k', 'colour', 1, 'h')]",
-     "SYSTEM_INI = [{'section': 's', 'key': 'k', 'type': 'str', 'default': 1, 'help': 'h', 'pattern': '('}]", "SYSTEM_INI = [('s', 'k', 'str', 1, 'h', 'more')]"],
+     "SYSTEM_INI = [{'section': 's', 'key': 'k', 'type': 'str', 'default': 1, 'help': 'h', 'pattern': '('}]",
+     "SYSTEM_INI = [('s', 'k', 'str', 1, 'h', 'more')]"],
 )  # fmt: skip
 def test_broken_table(tmp_path: Path, source: str) -> None:
     (tmp_path / "p.py").write_text(source)

@@ -102,6 +102,8 @@ def run_one(path: str, ini: ConfigParser, progress: Progress) -> Result:
     progress(f"start {name}")
     begin = time.perf_counter()
     status, error = "ok", None
+    own = f"{PACKAGE}.{name.removesuffix('.py')}"
+    sys.modules.pop(own, None)  # of a plugin of the same name that was interrupted
     before = Surroundings()
     if isinstance(ini, SystemIni):
         ini = ini.copy()
@@ -120,7 +122,7 @@ def run_one(path: str, ini: ConfigParser, progress: Progress) -> Result:
         before.restore()  # the error line must come through, whatever the plugin did to logging
         status, error = "failed", describe(caught)
         logging.error("plugin %s failed: %s", name, error, exc_info=True)
-    sys.modules.pop(f"{PACKAGE}.{name.removesuffix('.py')}", None)
+    sys.modules.pop(own, None)
     changed = before.restore()
     if changed:
         logging.debug("%s: put back what it changed: %s", name, ", ".join(changed))

@@ -32,4 +32,9 @@ src_install() {
 		exeinto "/usr/lib/genpack/${folder#"${FILESDIR}"/}"
 		doexe "${folder}"/*
 	done
+	# what the scripts of other repositories' packages copy
+	for folder in "${FILESDIR}"/plugins/*/*; do
+		insinto "/usr/lib/genpack/${folder#"${FILESDIR}"/}"
+		doins "${folder}"/*.py
+	done
 }
