@@ -122,10 +122,17 @@ def one_interface(ini: ConfigParser, section: str, name: str, files: Files) -> d
     def words(key: str, also: Callable[[str], object] | None = None) -> list[str]:
         return read_keys(ini, ROWS[key], section=section, also=also)
 
-    text, link, made = "", "", {}
+    own = words("address", address)
+    dhcp = DHCP[(words("dhcp") or ["no" if own else "yes"])[0].lower()]
+    addresses = f"DHCP={dhcp}\n" + "".join(f"Address={word}\n" for word in own)
+    addresses += "".join(f"Gateway={word}\n" for word in words("gateway", plain_address))
+    addresses += "".join(f"DNS={word}\n" for word in words("dns", plain_address))
+    domains = words("domains")
+    if domains:
+        addresses += f"Domains={' '.join(domains)}\n"
     mtu = words("mtu")
-    if mtu:
-        link = f"MTUBytes={int(mtu[0])}\n"
+    link = f"MTUBytes={int(mtu[0])}\n" if mtu else ""
+    text, made = "", {}
     if name:
         # an interface's name has 15 bytes
         for vlan in map(int, words("vlan", lambda word: len(f"{name}.{int(word)}") <= 15)):
@@ -140,18 +147,8 @@ def one_interface(ini: ConfigParser, section: str, name: str, files: Files) -> d
             text += f"Bridge={bridge[0]}\n"
         if bridge or (made and not ini.has_option(section, "dhcp") and not ini.has_option(section, "address")):
             # a bridge's port has no address; an interface that only carries VLANs has none unless it is asked for
-            text += "LinkLocalAddressing=no\n"
-            files[f"{FOLDER}/05-genpack-{name}.network"] = network(f"Name={name}\n", text, link)
-            return made
-    own = words("address", address)
-    dhcp = DHCP[(words("dhcp") or ["no" if own else "yes"])[0].lower()]
-    text += f"DHCP={dhcp}\n"
-    text += "".join(f"Address={word}\n" for word in own)
-    text += "".join(f"Gateway={word}\n" for word in words("gateway", plain_address))
-    text += "".join(f"DNS={word}\n" for word in words("dns", plain_address))
-    domains = words("domains")
-    if domains:
-        text += f"Domains={' '.join(domains)}\n"
+            addresses = "LinkLocalAddressing=no\n"
+    text += addresses
     if name:
         files[f"{FOLDER}/05-genpack-{name}.network"] = network(f"Name={name}\n", text, link)
     else:
