@@ -45,6 +45,17 @@ def test_wpa2(machine: FakeSystem, plugins: dict[str, Path], errors: Errors) -> 
     assert link.is_symlink() and not old.is_symlink()
 
 
+def test_unit_for_any_interface(system: FakeSystem, plugins: dict[str, Path], errors: Errors) -> None:
+    """The unit of net-wireless/wpa_supplicant_any80211 finds the interface itself."""
+    unit = "usr/lib/systemd/system/wpa_supplicant_any80211.service"
+    system.write(unit, "[Install]\nWantedBy=multi-user.target\n")
+    system.run(plugins["wifi"], "wifi_ssid = a\nwifi_key = eight letters\n")
+    assert "\tssid=61\n" in system.read("etc/wpa_supplicant/wpa_supplicant.conf")
+    assert system.read(NETWORK).startswith("[Match]\nType=wlan\nWLANInterfaceType=station\n\n[Network]\n")
+    links = list((system.root / "etc/systemd/system/multi-user.target.wants").iterdir())
+    assert [link.name for link in links] == ["wpa_supplicant_any80211.service"] and errors() == []
+
+
 def test_key_as_the_standard_has_it(machine: FakeSystem, plugins: dict[str, Path]) -> None:
     """The example of IEEE 802.11, annex J.4.2."""
     machine.run(plugins["wifi"], "wifi_ssid = IEEE\nwifi_key = password\n")

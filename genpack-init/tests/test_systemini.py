@@ -53,6 +53,35 @@ def test_same_as_configparser(data: dict[str, dict[str, str]]) -> None:
     assert (ours, problems) == (expected, [])
 
 
+TABLES = st.dictionaries(NAMES, st.dictionaries(NAMES, VALUES.filter(lambda text: "%" not in text)), max_size=4)
+
+
+@given(TABLES, st.sampled_from([b"", b"\xef\xbb\xbf"]), st.sampled_from(["\n", "\r\n", "\r"]))
+def test_byte_order_mark_and_line_ends_change_nothing(
+    data: dict[str, dict[str, str]], mark: bytes, end: str
+) -> None:
+    lines = [line for s, keys in data.items() for line in (f"[{s}]", *(f"{k} = {v}" for k, v in keys.items()))]
+    values, problems = read(mark + end.join([*lines, ""]).encode())
+    assert ({section: values[section] for section in data}, problems) == (data, [])
+
+
+@given(st.dictionaries(NAMES, st.text("abé ÄÖÜß", min_size=1, max_size=9).map(str.strip)))
+def test_cp1252_is_read_as_what_it_says(data: dict[str, str]) -> None:
+    """Letters alone can't be UTF-8 by chance: its second bytes are signs in cp1252."""
+    values, _ = read("".join(f"{k} = {v}\n" for k, v in data.items()).encode("cp1252"))
+    assert values["_default"] == data
+
+
+@given(st.lists(st.tuples(NAMES, NAMES, st.text("abc", min_size=1, max_size=3)), max_size=12))
+def test_the_last_of_equal_keys_counts_and_each_repeat_is_said(rows: list[tuple[str, str, str]]) -> None:
+    """Every row with its own section header: sections of one name are one."""
+    values, problems = read("".join(f"[{s}]\n{k} = {v}\n" for s, k, v in rows).encode())
+    for section, key, value in {(s, k): (s, k, v) for s, k, v in rows}.values():
+        assert values[section][key] == value
+    said = [line for line in problems if "the last one counts" in line]
+    assert len(said) == len(rows) - len({(s, k) for s, k, _ in rows})
+
+
 @given(st.text(max_size=60))
 def test_doubled_percent_gives_any_value(text: str) -> None:
     """What our own tools write, with % doubled, is read as it was."""
@@ -68,6 +97,9 @@ def test_references_that_go_round_or_explode_end() -> None:
     assert values["_default"]["self"] == "%(self)s"
     assert values["_default"]["a"] == "%(a)s"
     assert len(values["_default"]["k0"]) < 1_000_000
+    long = f"a = {'x' * 100_000}\nb = {'%(a)s' * 400}\nc = 1\n"
+    values, _ = read(long.encode())
+    assert len(values["_default"]["b"]) < 1_200_000 and values["_default"]["c"] == "1"
 
 
 def test_section_named_default_counts_for_all() -> None:

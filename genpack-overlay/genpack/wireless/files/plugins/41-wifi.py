@@ -48,6 +48,9 @@ SYSTEM_INI = [
 ]  # fmt: skip
 ROWS = {str(row["key"]): row for row in SYSTEM_INI}
 
+#: A unit for whatever interface there is (net-wireless/wpa_supplicant_any80211); else wpa_supplicant's own for one.
+ANY_INTERFACE = "wpa_supplicant_any80211.service"
+
 
 def configure(ini: ConfigParser) -> None:
     """Write both files and enable wpa_supplicant for the interface. Without a network's name nothing changes."""
@@ -55,20 +58,24 @@ def configure(ini: ConfigParser) -> None:
     if settings is None:
         return
     supplicant, network, name = settings
-    interface = wireless_interface()
-    if interface is None and is_real_root():
-        coldplug()  # its module is not loaded yet
+    if root_path("usr/lib/systemd/system", ANY_INTERFACE).is_file():
+        # its program waits for the first interface, which may come up long after this
+        file, match, unit = "wpa_supplicant.conf", "Type=wlan\nWLANInterfaceType=station\n", ANY_INTERFACE
+    else:
         interface = wireless_interface()
-    if interface is None:
-        logging.error("wifi_ssid: this machine has no wireless interface")
-        return
-    # wpa_supplicant-IFACE.conf is where wpa_supplicant@IFACE.service looks; it holds the key
-    replace_file(root_path(f"etc/wpa_supplicant/wpa_supplicant-{interface}.conf"), supplicant, 0o600)
-    replace_file(root_path("run/systemd/network", name), f"[Match]\nName={interface}\n\n{network}")
-    unit = f"wpa_supplicant@{interface}.service"
+        if interface is None and is_real_root():
+            coldplug()  # its module is not loaded yet
+            interface = wireless_interface()
+        if interface is None:
+            logging.error("wifi_ssid: this machine has no wireless interface")
+            return
+        file, match = f"wpa_supplicant-{interface}.conf", f"Name={interface}\n"
+        unit = f"wpa_supplicant@{interface}.service"
+    replace_file(root_path("etc/wpa_supplicant", file), supplicant, 0o600)  # it holds the key
+    replace_file(root_path("run/systemd/network", name), f"[Match]\n{match}\n{network}")
     if not root_path("etc/systemd/system/multi-user.target.wants", unit).is_symlink():
         disable_systemd_service("wpa_supplicant@.service")  # another interface's, of an earlier boot
-    enable_systemd_service(unit)
+        enable_systemd_service(unit)
 
 
 def check(ini: ConfigParser) -> tuple[str, str, str] | None:
