@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Two boots of the hello image on one Btrfs data disk, which also carries system.ini and two plugins that misbehave.
+"""Three boots of the hello image on one Btrfs data disk, which also carries system.ini and two plugins that misbehave:
+the first boot, one with nothing changed, one with every key changed.
 
 The disk is made without a mount: what lies below root/ on it is the writable layer of the overlay.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,38 @@ import os
 def configure(ini):
     os._exit(3)
 """
-INI = "hostname = {hostname}\ntimezone = {timezone}\nssh_pubkey = {key}\n"
+#: Plain text, in which the reader has to see a percent sign, a semicolon and a hash sign.
+PASSWORD = "s;e#same%1"
+FIRST_INI = f"""\
+hostname = lotus
+timezone = Europe/Berlin
+locale = ja_JP.UTF-8
+keymap = jp106
+root_password = {PASSWORD.replace("%", "%%")}
+autologin = yes
+ntp = 192.0.2.123 ntp.example.org
+swapfile = perhaps
+ssh_pubkey = {{key}}
+"""
+#: 10.0.2.15 is the one that QEMU's network forwards to; the others are seen in the guest alone.
+CHANGED_INI = """\
+hostname = iris
+timezone = Asia/Tokyo
+locale = de_DE.UTF-8
+keymap = us
+root_password = {hashed}
+autologin = no
+swapfile = no
+ssh_pubkey = {key}
+[network]
+address = 10.0.2.15/24 192.0.2.10/24 2001:db8::10/64
+gateway = 10.0.2.2
+dns = 192.0.2.53
+domains = example.org
+mtu = 1400
+"""
+#: crypt(5) of "changed", SHA-512.
+HASHED = "$6$saltsalt$xDrMCoCSsBWt0sUUEhib9k4XyuzorE/Cy.p8vW2kPuFL11C2vssxWtqahFC17fGDdU7D93VtnRfRvymd7unSL/"
 PLUGINS = "usr/lib/genpack-init"
 SIZE_MIB = 512
 #: What the two plugins are expected to leave on the console.
@@ -50,7 +83,7 @@ def disk(ssh_key: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (plugins / "zz-exits.py").write_text(EXITS)
     key = ssh_key.with_suffix(".pub").read_text().strip()
     ini = tree / "system.ini"
-    ini.write_text(INI.format(hostname="lotus", timezone="Europe/Berlin", key=key))
+    ini.write_text(FIRST_INI.format(key=key))
     ini.chmod(0o600)
     path = folder / "data.btrfs"
     make_disk(path, tree)
@@ -72,37 +105,93 @@ def check_disk(disk: Path) -> None:
     assert "no error found" in result.output
 
 
+Said = dict[str, str]
+Start = Callable[[str], Machine]
+
+#: What the plugins write, and what must not change when nothing in system.ini does.
+WRITTEN = (
+    "etc/hostname etc/localtime etc/locale.conf etc/vconsole.conf etc/shadow etc/machine-id root/.ssh/authorized_keys"
+    " home/hello/.ssh/authorized_keys etc/systemd/system/serial-getty@.service.d/50-genpack-autologin.conf"
+)
+ADDRESSES = "ip -o addr show scope global | awk '{print $4, $0 ~ / dynamic/ ? \"dynamic\" : \"static\"}'"
+ASKED = {
+    "pid1": "cat /proc/1/comm",
+    "hostname": "cat /proc/sys/kernel/hostname",
+    "timezone": "readlink /etc/localtime",
+    "lang": "systemctl show-environment | grep ^LANG=",
+    "keymap": "cat /etc/vconsole.conf",
+    "shadow": "getent shadow root",
+    "swap": "tail -n +2 /proc/swaps",
+    "addresses": ADDRESSES,
+    "default": "ip route show default",
+    "ntp": "timedatectl show-timesync --property=SystemNTPServers",
+    "rw": "awk '$2 == \"/run/initramfs/rw\" {print $3}' /proc/mounts",
+    "log": "cat /var/log/genpack-init.log",
+    "kernel": "dmesg",
+    "journal": "journalctl -b --no-pager",
+    "machine-id": "cat /etc/machine-id",
+    "host-key": "cat /etc/ssh/ssh_host_ed25519_key.pub",
+    "ini-mode": "stat -c %a /run/initramfs/rw/system.ini",
+    "state": "cat /run/genpack-init.json",
+    "keys": "cat /root/.ssh/authorized_keys",
+    "written": f"cd / && stat -c '%n %i %Y %a %U' {WRITTEN}",
+    "check": "genpack-init check 2>&1; echo status $?",
+    "blame": "genpack-init blame",
+}
+
+
+def ask(vm: Machine) -> Said:
+    """What the guest answers, in one login."""
+    script = "\n".join(f"echo '=== {name}'\n{{ {command}; }} || echo FAILED" for name, command in ASKED.items())
+    parts = vm.out(script, timeout=120).split("=== ")[1:]
+    return {part.split("\n", 1)[0]: part.partition("\n")[2].strip() for part in parts}
+
+
+def is_password(vm: Machine, password: str) -> bool:
+    """By PAM's own helper."""
+    return vm.ssh(f"printf '{password.replace('%', '%%')}\\0' | unix_chkpwd root nullok").status == 0
+
+
 @pytest.fixture(scope="module")
-def first_boot(
-    hello_image: Path, disk: Path, ssh_key: Path, cache: Path, timing: Timing, watched: list[Machine]
-) -> dict[str, str]:
+def start(hello_image: Path, disk: Path, ssh_key: Path, cache: Path, timing: Timing, watched: list[Machine]) -> Start:
+    """A machine on the disk, by its name."""
+    return lambda name: machine(name, hello_image, disk, ssh_key, cache, timing, watched)
+
+
+@pytest.fixture(scope="module")
+def first_boot(start: Start, disk: Path) -> Said:
     """What the first boot said, and what it left to find; the machine is off afterwards."""
-    with machine("e2e-data-1", hello_image, disk, ssh_key, cache, timing, watched) as vm:
+    with start("e2e-data-1") as vm:
         vm.booted()
-        said = {
-            "pid1": vm.out("cat /proc/1/comm"),
-            "hostname": vm.out("cat /proc/sys/kernel/hostname"),
-            "timezone": vm.out("readlink /etc/localtime"),
-            "rw": vm.out("awk '$2 == \"/run/initramfs/rw\" {print $3}' /proc/mounts"),
-            "log": vm.out("cat /var/log/genpack-init.log"),
-            "kernel": vm.out("dmesg"),
-            "machine-id": vm.out("cat /etc/machine-id"),
-            "host-key": vm.out("cat /etc/ssh/ssh_host_ed25519_key.pub"),
-            "ini-mode": vm.out("stat -c %a /run/initramfs/rw/system.ini"),
-        }
-        # For the second boot: a file, another system.ini, no more bad plugins.
-        vm.out(
-            "echo kept > /root/file"
-            " && sed -i 's/lotus/iris/; s#Europe/Berlin#Asia/Tokyo#' /run/initramfs/rw/system.ini"
-            f" && rm /{PLUGINS}/00-raises.py /{PLUGINS}/zz-exits.py"
-        )
+        vm.console.wait(r"login: root \(automatic login\)", 60)
+        said = ask(vm)
+        said["good password"], said["bad password"] = str(is_password(vm, PASSWORD)), str(is_password(vm, "other"))
+        vm.out("echo kept > /root/file")
         vm.power_off()
         said["trouble"] = "\n".join(vm.console.trouble(ON_PURPOSE))
+        said["console"] = vm.console.text()
     check_disk(disk)
     return said
 
 
-def test_a_plugin_that_raises_and_one_that_exits_do_not_stop_the_boot(first_boot: dict[str, str]) -> None:
+@pytest.fixture(scope="module")
+def second_boot(first_boot: Said, start: Start, disk: Path, ssh_key: Path) -> Said:
+    """The same again; afterwards system.ini is another, and the bad plugins are gone."""
+    key = ssh_key.with_suffix(".pub").read_text().strip()
+    with start("e2e-data-2") as vm:
+        vm.booted()
+        said = ask(vm)
+        said["file"] = vm.out("cat /root/file")
+        ini = CHANGED_INI.format(hashed=HASHED, key=key)
+        vm.out(
+            f"cat > /run/initramfs/rw/system.ini <<'EOF'\n{ini}EOF\nrm /{PLUGINS}/00-raises.py /{PLUGINS}/zz-exits.py"
+        )
+        vm.power_off()
+    check_disk(disk)
+    return said
+
+
+def test_a_plugin_that_raises_and_one_that_exits_do_not_stop_the_boot(first_boot: Said) -> None:
     assert first_boot["pid1"] == "systemd"
     assert "this plugin raises on purpose" in first_boot["log"]
     assert "00-raises" in first_boot["log"]
@@ -111,34 +200,77 @@ def test_a_plugin_that_raises_and_one_that_exits_do_not_stop_the_boot(first_boot
     assert first_boot["trouble"] == ""
 
 
-def test_system_ini_of_the_data_disk_is_applied(first_boot: dict[str, str]) -> None:
+def test_system_ini_of_the_data_disk_is_applied(first_boot: Said) -> None:
     assert first_boot["hostname"] == "lotus"
     assert first_boot["timezone"].endswith("Europe/Berlin")
+    assert first_boot["lang"] == "LANG=ja_JP.UTF-8"
+    assert "KEYMAP=jp106" in first_boot["keymap"].split()
     assert first_boot["rw"] == "btrfs"
     assert first_boot["ini-mode"] == "600"
+    assert first_boot["ntp"] == "SystemNTPServers=192.0.2.123 ntp.example.org"
 
 
-def test_second_boot_finds_what_the_first_left(
-    first_boot: dict[str, str],
-    hello_image: Path,
-    disk: Path,
-    ssh_key: Path,
-    cache: Path,
-    timing: Timing,
-    watched: list[Machine],
-) -> None:
-    with machine("e2e-data-2", hello_image, disk, ssh_key, cache, timing, watched) as vm:
+def test_root_password_is_hashed_works_and_is_nowhere_said(first_boot: Said) -> None:
+    assert re.match(r"root:\$(y|6)\$", first_boot["shadow"])
+    assert (first_boot["good password"], first_boot["bad password"]) == ("True", "False")
+    hashed = first_boot["shadow"].split(":")[1]
+    for place in ("log", "kernel", "journal", "console"):
+        assert PASSWORD not in first_boot[place] and hashed not in first_boot[place], place
+
+
+def test_dhcp_is_the_default_network(first_boot: Said) -> None:
+    assert "10.0.2.15/24 dynamic" in first_boot["addresses"].splitlines()
+    assert first_boot["default"].startswith("default via 10.0.2.2 ") and "proto dhcp" in first_boot["default"]
+
+
+def test_swap_file_is_a_tenth_of_the_free_space(first_boot: Said) -> None:
+    name, kind, kib, *_ = first_boot["swap"].split()
+    assert name.endswith("/swapfile") and kind == "file"
+    assert 16 << 10 <= int(kib) + 4 <= (SIZE_MIB << 10) // 10
+
+
+def test_a_bad_value_is_one_line_and_the_rest_applies(first_boot: Said) -> None:
+    line = "swapfile: 'perhaps' is not allowed; allowed: yes, no, on, off, true, false, 1 or 0"
+    assert [text.split("system.ini: ")[1] for text in first_boot["log"].splitlines() if line in text] == [line]
+    assert line in first_boot["kernel"]
+    assert line in first_boot["check"] and first_boot["check"].endswith("status 2")
+
+
+def test_second_boot_finds_what_the_first_left_and_writes_nothing_new(first_boot: Said, second_boot: Said) -> None:
+    assert second_boot["file"] == "kept"
+    for what in ("machine-id", "host-key", "hostname", "timezone", "lang", "keymap", "shadow", "keys", "written"):
+        assert second_boot[what] == first_boot[what], what
+    assert len(second_boot["keys"].splitlines()) == 1  # a key that is there already is not added again
+    assert second_boot["swap"].split()[:3] == first_boot["swap"].split()[:3]
+
+
+def test_third_boot_applies_every_change(second_boot: Said, start: Start, disk: Path) -> None:
+    with start("e2e-data-3") as vm:
         vm.booted()
-        assert vm.out("cat /root/file") == "kept"
-        assert vm.out("cat /etc/machine-id") == first_boot["machine-id"]
-        assert vm.out("cat /etc/ssh/ssh_host_ed25519_key.pub") == first_boot["host-key"]
-        assert vm.out("cat /proc/sys/kernel/hostname") == "iris"
-        assert vm.out("date +%Z") == "JST"
-        assert vm.out("cat /run/hello/greeting") == "Hello from hello on iris"
-        state = json.loads(vm.out("cat /run/genpack-init.json"))
-        assert (state["failed"], state["run"] > 0) == (0, True)
-        # A key that is there already is not added again.
-        assert len(vm.out("cat /root/.ssh/authorized_keys").splitlines()) == 1
+        said = ask(vm)
+        assert said["hostname"] == "iris"
+        assert vm.out("date +%Z; cat /run/hello/greeting").splitlines() == ["JST", "Hello from hello on iris"]
+        assert said["lang"] == "LANG=de_DE.UTF-8"
+        assert said["keymap"] == "KEYMAP=us"
+        assert said["shadow"].split(":")[1] == HASHED
+        assert is_password(vm, "changed") and not is_password(vm, PASSWORD)
+        assert said["swap"] == "" and vm.ssh("ls /run/initramfs/rw/swapfile").status != 0
+        assert {f"{address} static" for address in ("10.0.2.15/24", "192.0.2.10/24", "2001:db8::10/64")} <= set(
+            said["addresses"].splitlines()
+        )
+        assert "dynamic" not in said["addresses"]
+        assert said["default"].startswith("default via 10.0.2.2 ") and "proto static" in said["default"]
+        link = said["default"].split(" dev ")[1].split()[0]
+        assert vm.out(f"cat /sys/class/net/{link}/mtu") == "1400"
+        assert vm.out(f"resolvectl dns {link}").split()[-1] == "192.0.2.53"
+        assert vm.out(f"resolvectl domain {link}").split()[-1] == "example.org"
+        assert said["check"].endswith("status 0"), said["check"]
+        state = json.loads(said["state"])
+        assert (state["version"], state["failed"], state["run"] > 0) == (1, 0, True)
+        assert {line.split()[-1] for line in said["blame"].splitlines()} == {row["name"] for row in state["plugins"]}
+        assert said["machine-id"] == second_boot["machine-id"]
+        assert len(said["keys"].splitlines()) == 1
         vm.power_off()
         assert vm.console.trouble() == []
+        assert "automatic login" not in vm.console.text()
     check_disk(disk)
