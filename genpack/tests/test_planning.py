@@ -129,7 +129,8 @@ def test_what_only_fetching_would_tell_is_the_last_build_s_if_its_mark_is_the_sa
     expected = Expected("snapshots/x", None, None, "m", False, False)
     assert planning._named("snapshot", expected, State(lower=saved)).sha256 == "ab"
     assert planning._named("snapshot", dataclasses.replace(expected, mark="n"), State(lower=saved)).sha256 == ""
-    assert planning._named("snapshot", dataclasses.replace(expected, mark=""), State(lower=saved)).sha256 == ""
+    unmarked = PhaseState("k", {"snapshot": "ab"}, True, details={"marks": {"snapshot": ""}})
+    assert planning._named("snapshot", dataclasses.replace(expected, mark=""), State(lower=unmarked)).sha256 == ""
     assert planning._named("snapshot", expected, State()).sha256 == ""
 
 
