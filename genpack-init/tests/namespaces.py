@@ -56,7 +56,7 @@ eval "exec chroot \\"\\$R\\" \\"\\$PREFIX/bin/genpack-init\\" splash 3 $REDIRECT
 
 
 def instrumented() -> dict[str, str]:
-    """KEEP: the build folder of programs built with GENPACK_INIT_CHECKS, where they write their counters; else empty."""
+    """KEEP: the build folder of programs built with GENPACK_INIT_CHECKS, which write their counters there; or empty."""
     return {"KEEP": os.environ.get("GENPACK_INIT_BUILD", "")}
 
 
