@@ -113,7 +113,7 @@ WRITTEN = (
     "etc/hostname etc/localtime etc/locale.conf etc/vconsole.conf etc/shadow etc/machine-id root/.ssh/authorized_keys"
     " home/hello/.ssh/authorized_keys etc/systemd/system/serial-getty@.service.d/50-genpack-autologin.conf"
 )
-ADDRESSES = "ip -o addr show scope global | awk '{print $4, $0 ~ / dynamic/ ? \"dynamic\" : \"static\"}'"
+ADDRESSES = 'ip -o addr show scope global | awk \'{print $4, $0 ~ / dynamic/ ? "dynamic" : "static"}\''
 ASKED = {
     "pid1": "cat /proc/1/comm",
     "hostname": "cat /proc/sys/kernel/hostname",

@@ -30,7 +30,8 @@ def load(settings: Settings, log: Log, overlay: Path | None) -> Definition:
         log.warning(f"{path.name} gives no name: taking the folder's, '{checks.name(path, settings.directory)}'")
     if settings.compression:
         merged = replace(merged, compression=settings.compression)
-    return replace(merged, devel=merged.devel or settings.devel)
+    own = merged.independent_binpkgs or settings.independent_binpkgs
+    return replace(merged, devel=merged.devel or settings.devel, independent_binpkgs=own)
 
 
 def check(settings: Settings, log: Log) -> Definition:

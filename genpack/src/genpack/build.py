@@ -11,6 +11,7 @@ from pathlib import Path
 from genpack import (
     artifact,
     beside,
+    binhosts,
     container,
     fetch,
     files,
@@ -25,6 +26,7 @@ from genpack import (
     tree,
 )
 from genpack import upper as upper_phase
+from genpack.binhosts import Binhosts
 from genpack.container import Container
 from genpack.digests import identity
 from genpack.errors import UsageError
@@ -76,6 +78,7 @@ class Builder:
         preflight.nspawn()
         preflight.mksquashfs()
         preflight.emulation(settings.arch)
+        binhosts.parse(settings.binhosts)
         work = WorkDir(settings.work_root, settings.arch.name, merged.variant)
         return cls(settings, log, merged, overlay, work, mirrors, keyring, pins)
 
@@ -187,6 +190,8 @@ class Builder:
             overlay_hash=overlay_hash,
             local_hash=local_hash,
             container=self._container(self.work.lower),
+            binhosts=Binhosts.of(self.settings, self.keyring, self.work.binhosts, self.log),
+            packages=tree.binpkgs(self.settings, self.definition, self.work),
             state=state,
         )
 

@@ -6,13 +6,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from genpack import overlays, portage, progress, timestamp
+from genpack import binpkgs, overlays, portage, progress, timestamp
 from genpack.arch import Arch
+from genpack.binhosts import Binhosts
 from genpack.container import MOUNT_POINTS, Container
-from genpack.errors import GenpackError
+from genpack.errors import GenpackError, StepError
 from genpack.hashing import ABSENT
 from genpack.inputs import Input, Inputs
 from genpack.model import Definition
@@ -36,6 +37,8 @@ class Lower:
     overlay_hash: str
     local_hash: str
     container: Container
+    binhosts: Binhosts
+    packages: Path
     state: State
 
     def run(self, steps: Steps) -> None:
@@ -130,7 +133,15 @@ class Lower:
 
     def emerge(self, steps: Steps) -> None:
         """Brings the installed packages to what the definition says."""
-        emerge = portage.Emerge(jobs=_jobs(), excludes=self.definition.binpkg_excludes)
+        with steps.step("check binary packages"):
+            found = self._binary_packages(steps)
+        emerge = portage.Emerge(
+            jobs=_jobs(),
+            excludes=self.definition.binpkg_excludes,
+            getbinpkg=self.binhosts.used,
+            stale=found.stale,
+            reinstall=found.reinstall,
+        )
         breaker = self.definition.circulardep_breaker
         breaker_key = "" if breaker is None else json.dumps([breaker.packages, breaker.use])
         if breaker and breaker.packages and self.state.breaker != breaker_key:
@@ -159,6 +170,30 @@ class Lower:
                 self._run(steps, emerge.depclean(build_dependencies=False), "emerge --depclean --with-bdeps=n")
         with steps.step("etc-update"):
             self._run(steps, ["etc-update", "--automode", "-5"], "etc-update")
+        with steps.step("clean up binary packages"):
+            self.binhosts.forget(self.work.lower)
+            self._cache.used(steps)
+
+    @property
+    def _box(self) -> Container:
+        """The container in which Portage sees the binary package hosts."""
+        box = self.container
+        env = {**box.env, **self.binhosts.environment}
+        return replace(box, read_only=[*box.read_only, *self.binhosts.mounts], env=env)
+
+    @property
+    def _cache(self) -> binpkgs.Cache:
+        local = overlays.local_name(self.artifact / "overlay") if self.state.local_overlay != ABSENT else None
+        return binpkgs.Cache(self.packages, self._box, local)
+
+    def _binary_packages(self, steps: Steps) -> binpkgs.Findings:
+        """Makes the hosts known and looks after the cache."""
+        if self.binhosts.needs_trust_helper(self.work.lower):
+            self._run(steps, ["getuto"], "getuto, Portage's set-up of trusted keys,")
+        self.binhosts.prepare(self.work.lower)
+        for _, target in self.binhosts.mounts:
+            (self.work.lower / target.lstrip("/")).mkdir(parents=True, exist_ok=True)
+        return self._cache.check(steps)
 
     def _run(self, steps: Steps, command: list[str], what: str) -> None:
         steps.command(self.container.argv(command), what=what, tip=CONTINUE)
@@ -178,7 +213,28 @@ class Lower:
                 return []
             return [f"build log of {failed[-1].parent.parent.name}:", *portage.failure_lines(failed[-1], 19)]
 
-        steps.command(self.container.argv(command), what="emerge", tip=CONTINUE, tail=tail, watch=progress.Emerge())
+        argv = self._box.argv(command)
+
+        def run() -> None:
+            begin = steps.path.stat().st_size
+            try:
+                with binpkgs.shared(self.packages):
+                    steps.command(argv, what="emerge", tip=CONTINUE, tail=tail, watch=progress.Emerge())
+            finally:
+                output.append(steps.path.read_bytes()[begin:].decode(errors="replace"))
+                for line in self.binhosts.unreachable(output[-1]):
+                    steps.log.note(line)
+
+        output: list[str] = []
+        try:
+            run()
+        except StepError as error:
+            if (refused := self.binhosts.refused(output[-1])) is not None:
+                raise steps.failure(refused[0], error.tail, refused[1]) from error
+            # Portage insists on a damaged package as long as it is listed.
+            if not binpkgs.at_fault(output[-1]) or not self._cache.check(steps, deep=True).dropped:
+                raise
+            run()
 
     def _build_logs(self) -> list[Path]:
         """Build logs that Portage left: of packages that failed. The newest is the last."""

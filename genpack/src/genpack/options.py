@@ -26,6 +26,9 @@ OPTIONS: dict[str, tuple[Any, tuple[str, ...], str, str]] = {
     "overlay_override": (Path, ("--overlay-override",), "DIR", "Take genpack-overlay from this folder."),
     "mirror": (list[str], ("--mirror",), "URL|DIR", "Mirror in Gentoo's layout; may be given more than once."),
     "keyring": (Path, ("--keyring",), "FILE", "Public keys to verify the mirror's files with [Gentoo's]."),
+    "binhost": (list[str], ("--binhost",), "URL|DIR", "Host of binary packages; may be given more than once."),
+    "getbinpkg": (bool, ("--getbinpkg",), "", "Use the binary package hosts that the stage3 names, Gentoo's."),
+    "independent_binpkgs": (bool, ("--independent-binpkgs",), "", "A cache of binary packages of this artifact's own."),
     "offline": (bool, ("--offline",), "", "Use only the cache and local folders."),
     "locked": (bool, ("--locked",), "", "Fail unless genpack.lock pins everything."),
     "no_verify": (bool, ("--no-verify",), "", "Do not check signatures."),
@@ -135,7 +138,9 @@ def read(given: dict[str, Any]) -> tuple[settings.Settings, Log]:
         offline=bool(given["offline"]),
         locked=bool(given["locked"]),
         overlay=mine.overlay,
-        binhosts=mine.binhosts,
+        binhosts=tuple(given["binhost"] or mine.binhosts),
+        getbinpkg=bool(given["getbinpkg"]),
+        independent_binpkgs=bool(given["independent_binpkgs"]),
         only=bool(given["only"]),
     ), log_of(given)
 

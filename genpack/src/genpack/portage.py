@@ -101,6 +101,7 @@ def apply(lower: Path, files: dict[str, str], copies: dict[str, Path], managed: 
     for name in ("repos.conf", "package.use", "package.accept_keywords", "package.mask", "package.license"):
         _as_folder(lower / "etc/portage" / name)
     _as_folder(lower / "etc/portage/package.env")
+    _as_folder(lower / "etc/portage/binrepos.conf")
     for name, text in files.items():
         target = lower / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -139,10 +140,15 @@ def _remove_empty(folder: Path, top: Path) -> None:
 
 @dataclass(frozen=True)
 class Emerge:
-    """Makes emerge's command lines. `jobs`: packages at a time; `excludes`: atoms kept out of binary packages."""
+    """Makes emerge's command lines. `jobs`: packages at a time; `excludes`: atoms kept out of binary packages;
+    `getbinpkg`: binary package hosts are asked too; `stale`: packages not to take from binary
+    ones; `reinstall`: to install again though their version is installed."""
 
     jobs: int
     excludes: Sequence[str] = ()
+    getbinpkg: bool = False
+    stale: Sequence[str] = ()
+    reinstall: Sequence[str] = ()
 
     def _common(self) -> list[str]:
         return ["emerge", "--color=n", "--nospinner", "--quiet-build=y", f"--jobs={self.jobs}"]
@@ -150,10 +156,15 @@ class Emerge:
     def update(self, *targets: str, oneshot: bool = False) -> list[str]:
         """Installs and updates targets, from binary packages where they fit, and makes binary packages."""
         words = [*self._common(), f"--load-average={self.jobs}", "--buildpkg", "--usepkg", "--binpkg-respect-use=y"]
-        words += ["--update", "--deep", "--newuse", "--keep-going"]
+        words += ["--update", "--deep", "--newuse", "--keep-going", *(["--getbinpkg"] if self.getbinpkg else [])]
+        # A package with an artifact's patches must not reach another artifact by the shared cache.
+        words += ["--binpkg-respect-user-patches=y"]
+        if self.excludes or self.stale:
+            words += [f"--usepkg-exclude={' '.join([*self.excludes, *self.stale])}"]
         if self.excludes:
-            atoms = " ".join(self.excludes)
-            words += [f"--usepkg-exclude={atoms}", f"--buildpkg-exclude={atoms}"]
+            words += [f"--buildpkg-exclude={' '.join(self.excludes)}"]
+        if self.reinstall:
+            words += [f"--reinstall-atoms={' '.join(self.reinstall)}"]
         return [*words, *(["--oneshot"] if oneshot else []), *targets]
 
     def rebuild(self, target: str) -> list[str]:

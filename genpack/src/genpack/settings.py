@@ -18,7 +18,7 @@ DEFAULT_MIRROR = "https://distfiles.gentoo.org"
 @dataclass(frozen=True)
 class Settings:
     """All paths are absolute. `variant` and `compression` None: as the definition says. `overlay`: a folder, an archive
-    or a URL; `binhosts`: those of the user's configuration file."""
+    or a URL; `getbinpkg`: the stage3's own binary package hosts too."""
 
     directory: Path
     arch: Arch
@@ -37,6 +37,8 @@ class Settings:
     overlay: str | None = None
     binhosts: tuple[str, ...] = ()
     only: bool = False
+    getbinpkg: bool = False
+    independent_binpkgs: bool = False
 
 
 def arch(name: str | None) -> Arch:

@@ -14,6 +14,11 @@ from genpack.settings import Settings
 from genpack.workdir import WorkDir
 
 
+def binpkgs(settings: Settings, merged: Definition, work: WorkDir) -> Path:
+    """Where the binary packages of a build are: shared by all artifacts, unless it asks for its own."""
+    return work.binpkgs if merged.independent_binpkgs else settings.cache / "binpkgs" / settings.arch.name
+
+
 def for_tree(
     root: Path,
     settings: Settings,
@@ -23,9 +28,9 @@ def for_tree(
     extra: Mapping[str, str],
 ) -> Container:
     """A container on a tree, with the caches, the mirrors and the artifact's folder; `extra` is its environment."""
-    binpkgs = work.binpkgs if merged.independent_binpkgs else settings.cache / "binpkgs" / settings.arch.name
+    packages = binpkgs(settings, merged, work)
     distfiles = settings.cache / "distfiles"
-    for folder in (binpkgs, distfiles):
+    for folder in (packages, distfiles):
         folder.mkdir(parents=True, exist_ok=True)
     sources, read_only = [], [(settings.directory, "/mnt/host")]
     for index, mirror in enumerate(mirrors):
@@ -37,7 +42,7 @@ def for_tree(
     return Container(
         root,
         read_only=read_only,
-        writable=[(distfiles, "/var/cache/distfiles"), (binpkgs, "/var/cache/binpkgs")],
+        writable=[(distfiles, "/var/cache/distfiles"), (packages, "/var/cache/binpkgs")],
         env={**portage.environment(settings.offline), "GENTOO_MIRRORS": " ".join(sources), **extra},
         personality=preflight.personality(settings.arch),
         offline=settings.offline,

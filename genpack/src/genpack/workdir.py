@@ -70,6 +70,7 @@ class WorkDir:
         self.merged = self.top / "merged"
         self.logs = self.top / "logs"
         self.binpkgs = self.top / "binpkgs"
+        self.binhosts = self.top / "binhosts"
         self.state_file = self.top / "state.json"
         self.lock_file = self.top / "lock"
         self.usage_file = self.top / "usage.json"

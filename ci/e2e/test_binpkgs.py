@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""Binary packages: signed ones of a host, damaged ones in the cache, a changed ebuild, two builds at once. One lower
+layer, with a cache of its own, carries all of them; the tests follow each other."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from harness.commands import Result, run
+from harness.toy import Mirror, Workspace
+from harness.webserver import serve
+
+TOY = "app-misc/toy/toy-1.0-1.gpkg.tar"
+EBUILD = (
+    'EAPI=8\nDESCRIPTION="x"\nHOMEPAGE="https://x.invalid"\nLICENSE="MIT"\nSLOT="0"\nKEYWORDS="amd64"\nS=${WORKDIR}\n'
+)
+#: A key each in /root/NAME of the lower layer, and the folders NAME of packages signed by it.
+SIGN = """set -e
+cd /root
+mkdir -p /run/lock
+for name in good other; do
+    mkdir -m 700 $name
+    gpg --homedir $name --batch --passphrase '' --quick-generate-key "$name <$name@invalid>" ed25519 sign
+    gpg --homedir $name --armor --export > $name.asc
+    cp -a /var/cache/binpkgs hosts-$name
+    export PKGDIR=/root/hosts-$name BINPKG_GPG_SIGNING_GPG_HOME=/root/$name BINPKG_GPG_SIGNING_KEY=$name
+    for file in $(find hosts-$name -name '*.gpkg.tar'); do gpkg-sign --allow-unsigned $file; done
+    FEATURES=binpkg-ignore-signature emaint --fix binhost
+    gpgconf --homedir /root/$name --kill all
+done
+cp -a /var/cache/binpkgs hosts-unsigned
+"""
+
+
+@pytest.fixture(scope="module")
+def place(toy_mirror: Mirror, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """The toy, built; the packages of that build are signed by two keys, one of which is in the keyring."""
+    base = tmp_path_factory.mktemp("binpkgs")
+    made = Workspace(base, replace(toy_mirror, keyring=base / "keyring.asc"), base / "cache")
+    shutil.copyfile(toy_mirror.keyring, made.mirror.keyring)
+    made.define()
+    made.genpack("lower").ok()
+    made.genpack("bash", "sh", "-c", SIGN).ok()
+    root = lower(made) / "root"
+    for name in ("good", "other", "unsigned"):
+        shutil.move(root / f"hosts-{name}", base / name)
+    made.mirror.keyring.write_bytes(toy_mirror.keyring.read_bytes() + (root / "good.asc").read_bytes())
+    yield made
+    run("rm", "-rf", base)
+
+
+def lower(place: Workspace) -> Path:
+    return place.work / "x86_64/lower"
+
+
+def packages(place: Workspace) -> Path:
+    return place.cache / "genpack/binpkgs/x86_64"
+
+
+def again(place: Workspace, *words: str | Path, why: str, keep: bool = False) -> Result:
+    """Installs the toy again: without it in the layer, and in the cache only if `keep`."""
+    place.genpack("bash", "emerge", "--quiet", "--rage-clean", "app-misc/toy")
+    assert not (lower(place) / "var/db/pkg/app-misc/toy-1.0").exists()
+    if not keep:
+        shutil.rmtree(packages(place), ignore_errors=True)
+    place.define(use={"app-misc/none": why})
+    return place.genpack(*map(str, words), "lower")
+
+
+def log(place: Workspace) -> str:
+    return max((place.work / "x86_64/logs").glob("lower-*[0-9].log"), key=lambda p: p.stat().st_mtime_ns).read_text()
+
+
+def test_packages_of_a_folder_and_of_a_server(place: Workspace) -> None:
+    again(place, "--binhost", place.base / "good", "--offline", why="folder").ok()
+    assert "Emerging binary (1 of 1) app-misc/toy-1.0" in log(place)
+    assert not list(packages(place).rglob("*.gpkg.tar"))
+    with serve(place.base / "good") as web:
+        result = again(place, "--binhost", web.url, "--offline", why="offline").ok()
+        assert f"note: --offline: binhost {web.url} is not asked" in result.stderr
+        assert web.log == []
+        again(place, "--binhost", web.url, why="server").ok()
+        assert web.of(TOY) == [(None, 200)]
+        assert "Emerging binary (1 of 1) app-misc/toy-1.0" in log(place)
+    result = again(place, "--binhost", web.url, why="gone").ok()
+    assert f"note: binhost {web.url} is passed over: " in result.stderr
+    # Nothing of a host stays.
+    left = [
+        path for name in ("etc/portage/binrepos.conf", "var/cache/binhost") for path in (lower(place) / name).rglob("*")
+    ]
+    assert left == []
+
+
+def test_refused_packages(place: Workspace) -> None:
+    for name, why in (("unsigned", "it is not signed"), ("other", "signed by key ")):
+        result = again(place, "--binhost", place.base / name, why=name)
+        assert result.status == 1, str(result)
+        (line,) = result.error_lines("genpack")
+        assert f"binary package {TOY} of {place.base / name} is refused: {why}" in line
+        assert "\ntip: " in result.stderr
+        assert not (lower(place) / "var/db/pkg/app-misc/toy-1.0").exists()
+    again(place, "--no-verify", "--binhost", place.base / "unsigned", why="no-verify").ok()
+    assert "Emerging binary (1 of 1) app-misc/toy-1.0" in log(place)
+
+
+@pytest.mark.parametrize("how", ["cut", "flipped", "index"])
+def test_damage_in_the_cache_fails_no_build(place: Workspace, how: str) -> None:
+    shutil.rmtree(packages(place), ignore_errors=True)
+    shutil.copytree(place.base / "unsigned", packages(place))
+    file = packages(place) / TOY
+    if how == "index":
+        (packages(place) / "Packages").write_bytes(b"\0\xff: no index\n\n\n:\n")
+    else:
+        content = bytearray(file.read_bytes())
+        found = file.stat()
+        content[len(content) // 2] ^= 0xFF
+        file.write_bytes(content if how == "flipped" else content[: len(content) // 2])
+        run("touch", "-d", f"@{found.st_mtime_ns / 1e9:.9f}", file).ok()
+    result = again(place, why=how, keep=True).ok()
+    assert (f"note: binary package {TOY} is dropped: " in result.stderr) is (how != "index"), str(result)
+    assert (lower(place) / "usr/bin/toy").is_file()
+    again(place, why=f"{how}-after", keep=True).ok()
+    assert "Emerging binary (1 of 1) app-misc/toy-1.0" in log(place)
+
+
+def test_a_changed_ebuild_with_the_same_revision(place: Workspace) -> None:
+    ebuild = place.artifact / "overlay/app-misc/mine/mine-1.ebuild"
+    ebuild.parent.mkdir(parents=True)
+    try:
+        for text in ("one", "two"):
+            ebuild.write_text(f"{EBUILD}src_install() {{ echo {text} > a; insinto /etc; newins a mine; }}\n")
+            place.define(packages=["app-misc/toy", "app-misc/mine"])
+            result = place.genpack("lower").ok()
+            assert (lower(place) / "etc/mine").read_text() == f"{text}\n"
+            assert ("is dropped: its ebuild changed" in result.stderr) is (text == "two")
+    finally:
+        shutil.rmtree(place.artifact / "overlay")
+
+
+def test_two_builds_at_once_share_the_cache(place: Workspace) -> None:
+    shutil.rmtree(packages(place), ignore_errors=True)
+    places = [place, replace(place, base=place.base / "second")]
+    places[1].work.mkdir(parents=True)
+    run("cp", "-a", place.work / "x86_64", places[1].work).ok()
+    for each, flag in zip(places, ("loud", "-loud"), strict=True):
+        each.define(use={"app-misc/toy": flag})
+        each.genpack("bash", "emerge", "--quiet", "--rage-clean", "app-misc/toy").ok()
+    started = [each.start("lower") for each in places]
+    ends = [process.communicate(timeout=300) for process in started]
+    assert [process.returncode for process in started] == [0, 0], ends
+    # What both wrote is listed, and good.
+    listed = (packages(place) / "Packages").read_text().count("CPV: app-misc/toy-1.0\n")
+    assert listed == len(list(packages(place).rglob("*.gpkg.tar"))) >= 1
+    again(place, why="third", keep=True).ok()
+    assert "Emerging binary (1 of 1) app-misc/toy-1.0" in log(place)
