@@ -86,6 +86,25 @@ def test_package_provided(root: Root) -> None:
     assert "net-misc" not in root.python(CLOSURE.format(devel=False)).replace("net-misc/openssh", "")
 
 
+def test_masked_packages_are_those_of_package_mask_less_package_unmask(root: Root) -> None:
+    masked = "from genpack_progs.vardb import VarDb; print(VarDb().masked())"
+    assert root.python(masked).strip() == "{}"
+    root.write("etc/portage/package.mask", ">=app-arch/cpio-2\n>=sys-libs/glibc-3\nsys-devel/gcc\n")
+    root.write("etc/portage/package.unmask", "sys-devel/gcc\n")
+    assert root.python(masked).strip() == "{'app-arch/cpio-2.13': '>=app-arch/cpio-2'}"
+
+
+def test_kernel_modules_of_another_kernel(root: Root) -> None:
+    root.install("a/old-1", INHERITED="linux-mod-r1", contents="dir /lib/modules\nobj /lib/modules/6.1/x.ko 0 0\n")
+    root.install("a/new-1", INHERITED="linux-mod", contents="obj /lib/modules/6.12/x.ko 0 0\n")
+    root.install("a/both-1", INHERITED="linux-mod-r1",
+                 contents="obj /usr/lib/modules/6.1/x.ko 0 0\nobj /usr/lib/modules/6.12/x.ko 0 0\n")
+    root.install("a/kernel-6.1", contents="obj /lib/modules/6.1/vmlinuz 0 0\n")
+    said = root.python("from genpack_progs.vardb import VarDb; from genpack_progs.cmd_modules import stale; "
+                       "print(stale(VarDb(), '6.12'))")
+    assert said.strip() == "['a/old-1']"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="device nodes need root")
 def test_copyup_program(root: Root) -> None:
     (root.path / "usr/bin").mkdir(parents=True)

@@ -40,12 +40,18 @@ def run(argv: Sequence[str], *, env: Mapping[str, str], account: Account | None 
 
 def output(argv: Sequence[str], *, needed_to: str) -> tuple[int, str]:
     """Run a program in the C locale and return its status and what it wrote on stdout."""
+    status, out, _ = outputs(argv, needed_to=needed_to)
+    return status, out
+
+
+def outputs(argv: Sequence[str], *, needed_to: str) -> tuple[int, str, str]:
+    """The same, with what it wrote on stderr."""
     try:
         done = subprocess.run(list(argv), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-                              env={**os.environ, "LC_ALL": "C"})
+                              errors="replace", env={**os.environ, "LC_ALL": "C"})
     except OSError as e:
         raise ProgsError(f"cannot start {argv[0]}, which is needed to {needed_to}: {e.strerror}") from e
-    return done.returncode, done.stdout
+    return done.returncode, done.stdout, done.stderr
 
 
 def explain(status: int) -> str:

@@ -69,7 +69,25 @@ class VarDb:
         return [str(cpv) for cpv in self._db.cp_list(Atom(atom, allow_repo=True).cp)]
 
     def ignored(self, cpv: str) -> bool:
-        return MARKER in self._aux(cpv, "INHERITED")[0].split()
+        return MARKER in self.inherited(cpv)
+
+    def inherited(self, cpv: str) -> set[str]:
+        """The eclasses of a package."""
+        return set(self._aux(cpv, "INHERITED")[0].split())
+
+    def installed(self) -> list[str]:
+        """Every installed package."""
+        return sorted(str(cpv) for cpv in self._db.cpv_all())
+
+    def masked(self) -> dict[str, str]:
+        """Installed packages that a package.mask masks -> the atom that does."""
+        found = {}
+        for cpv in self.installed():
+            slot, repository = self._aux(cpv, "SLOT", "repository")
+            atom = self._portage.settings._getMaskAtom(cpv, {"SLOT": slot, "repository": repository})
+            if atom is not None:
+                found[cpv] = str(atom)
+        return found
 
     def dependencies(self, cpv: str) -> Node:
         from portage.dep import Atom, use_reduce
