@@ -66,7 +66,7 @@ class Bench:
     @property
     def build_env(self) -> dict[str, str]:
         """The environment of builds: the cache that the end-to-end tests and the demo use."""
-        return {"XDG_CACHE_HOME": str(self.cache / "build-cache")}
+        return {"XDG_CACHE_HOME": str(self.cache / "build-cache"), "GENPACK_PARALLEL": "1"}
 
     def median(self, measure: Callable[[], float]) -> float:
         return statistics.median(measure() for _ in range(self.runs))

@@ -117,7 +117,7 @@ def hello_image(mirror: Mirror, cache: Path, build_cache: Path, timing: Timing) 
     images.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
     places = ("--work-dir", cache / "work" / "hello", "--output-dir", images)
-    argv = ("genpack", "-C", REPO / "genpack-artifacts" / "hello", *mirror.options(), *places, "build")
+    argv = ("genpack", "-C", REPO / "genpack-artifacts" / "hello", *mirror.options(), *places, "--parallel", "build")
     run(*argv, timeout=1500, env={"XDG_CACHE_HOME": str(build_cache)}).ok()
     timing.add("build hello", time.monotonic() - start)
     return images / "hello-x86_64.squashfs"

@@ -84,6 +84,8 @@ def test_every_key_refuses_a_wrong_type(read: Reading, key: str) -> None:
         ("{packages: ['a/b',\n'vim']}", "2: packages: 'vim' is no package atom; write category/package"),
         ("{packages: ['a/b',\n7]}", "2: packages[1]: is a number; it must be a string"),
         ("{mask: ['-a/b']}", "1: mask: '-a/b' is no package atom; "),
+        ("{binpkg_excludes: '=a/b-1'}", "1: binpkg_excludes: '=a/b-1' is more than a name and a slot; write 'a/b'"),
+        ("{binpkg_excludes: ['a']}", "1: binpkg_excludes: 'a' is no package atom; write category/package"),
         ("{use: {'a/b': 'x y!'}}", "1: use.a/b: 'y!' is no USE flag; correct the USE flag"),
         ("{use: {'a': 'x'}}", "1: use.a: is no package atom; write category/package"),
         ("{license: {'a/b': null}}", "1: license.a/b: is null; it must be a string or a list of strings"),

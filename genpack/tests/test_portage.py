@@ -111,7 +111,10 @@ def test_emerge() -> None:
     assert "--usepkg-exclude=a/b c/d" in words
     assert "--buildpkg-exclude=a/b c/d" in words
     assert words[-2:] == ["@world", "@genpack-runtime"]
-    assert "--jobs=3" in words
+    assert {"--jobs=3", "--load-average=3"} <= set(words)
+    alone = portage.Emerge(reinstall=("a/b", "e/f")).update("@world")
+    assert not any(word.startswith(("--jobs", "--load-average", "--usepkg-exclude")) for word in alone)
+    assert "--reinstall-atoms=a/b e/f" in alone
     assert "--oneshot" in emerge.update("x", oneshot=True)
     assert "--with-bdeps=n" not in emerge.depclean()
     assert "--with-bdeps=n" in emerge.depclean(build_dependencies=False)

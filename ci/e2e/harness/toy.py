@@ -94,7 +94,8 @@ class Workspace:
 
     @property
     def env(self) -> dict[str, str]:
-        return {"XDG_CACHE_HOME": str(self.cache), "XDG_CONFIG_HOME": str(self.base / "config")}
+        places = {"XDG_CACHE_HOME": str(self.cache), "XDG_CONFIG_HOME": str(self.base / "config")}
+        return {**places, "GENPACK_PARALLEL": "1"}
 
     def genpack(self, *words: Argument, env: dict[str, str] | None = None) -> Result:
         """Run it to the end."""

@@ -29,6 +29,11 @@ ATOM = f"(?:{_PLAIN.pattern}|{_VERSIONED.pattern})"
 MAP_ATOM = rf"(?:{ATOM}|(?=[^:]*\*)(?!.*\*\*){_WILD.pattern})"
 _ATOM, _MAP_ATOM = re.compile(ATOM), re.compile(MAP_ATOM)
 
+#: What emerge takes to leave out of binary packages: a name, perhaps with a slot.
+EXCLUDE = rf"{_CATEGORY}/{_NAME}(?::[A-Za-z0-9_][A-Za-z0-9+_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9+_.-]*)?)?"
+_EXCLUDE = re.compile(EXCLUDE)
+_PACKAGE = re.compile(rf"(?:[<>]=?|[=~])?({_CATEGORY}/.+?)(?:-{_VERSION}\*?)?(?:[:\[].*)?")
+
 #: Longer texts are no atoms (and would keep the patterns busy).
 MAX_LENGTH = 255
 
@@ -41,6 +46,17 @@ def is_atom(text: str) -> bool:
 def is_map_atom(text: str) -> bool:
     """The same, or a wildcard as package.use and its kin take (`*/*`, `dev-lang/*`)."""
     return len(text) <= MAX_LENGTH and bool(_MAP_ATOM.fullmatch(text))
+
+
+def is_exclude(text: str) -> bool:
+    """True for an atom without operator, version, repository and USE flags."""
+    return len(text) <= MAX_LENGTH and bool(_EXCLUDE.fullmatch(text))
+
+
+def package(text: str) -> str:
+    """category/name of an atom, or of category/name with a version."""
+    found = _PACKAGE.fullmatch(text)
+    return found[1] if found else text
 
 
 def advice(text: str) -> str:

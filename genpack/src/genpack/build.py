@@ -39,6 +39,7 @@ from genpack.model import Definition
 from genpack.pack import Pack, epoch_of
 from genpack.plan import Decision
 from genpack.planning import PHASES, Named
+from genpack.reasons import Reason
 from genpack.settings import Settings
 from genpack.steps import Steps
 from genpack.trust import Verifier, keyring_file
@@ -103,6 +104,9 @@ class Builder:
         stage3, snapshot = (Named(each.name, each.sha256, each.mark) for each in (inputs.stage3, inputs.snapshot))
         pins = planning.pins(self.settings, self.definition, stage3, snapshot, overlay_hash, state.by_hand)
         found = planning.found(wanted, self.work, self.image, state)
+        done = state.lower.key if state.lower else ""
+        if self.settings.deep_depclean and found["lower"] is None and state.deep_depclean != done:
+            found["lower"] = Reason(None, "--deep-depclean")
         plans, decisions = plan.decided(self.definition, pins, state, found)
         if self.settings.only:
             planning.require(decisions, wanted[:-1])
@@ -163,6 +167,8 @@ class Builder:
         # The container's syncs are suppressed: written out once, before the state says that it is done.
         if phase == "lower":
             files.sync_filesystem(self.work.lower)
+            if self.settings.deep_depclean:
+                state.deep_depclean = planned.key
         setattr(state, phase, done)
         self.work.save(state)
 
@@ -193,6 +199,9 @@ class Builder:
             binhosts=Binhosts.of(self.settings, self.keyring, self.work.binhosts, self.log),
             packages=tree.binpkgs(self.settings, self.definition, self.work),
             state=state,
+            parallel=self.settings.parallel,
+            deep_depclean=self.settings.deep_depclean,
+            break_circular_deps=self.settings.break_circular_deps,
         )
 
     def _upper(self, steps: Steps) -> None:

@@ -14,7 +14,7 @@ from genpack.account_keys import GROUPS, USERS
 from genpack.json5 import Member
 from genpack.problems import Problems, suggest
 from genpack.shapes import Shape
-from genpack.values import ATOM_OR_ATOMS, ATOMS, BOOLEAN, PACKAGES, atom_map, named
+from genpack.values import ATOMS, BOOLEAN, EXCLUDES, PACKAGES, atom_map, named
 
 #: How the values of several layers become one.
 LATER = "later wins"
@@ -72,7 +72,7 @@ KEYS: dict[str, Key] = {
     "buildtime_packages": _everywhere(ATOMS, "[]", NEW, "Packages of the lower layer only."),
     "buildtime_packages_first": _everywhere(BOOLEAN, "false", LATER, "Install buildtime_packages before all others."),
     "binpkg_excludes": _everywhere(
-        ATOM_OR_ATOMS, "[]", NEW, "Neither taken from nor put into the cache of binary packages."
+        EXCLUDES, "[]", NEW, "Neither taken from nor put into the cache of binary packages."
     ),
     "use": _everywhere(_USE, "{}", BY_KEY, "package.use; */* stands for all packages, NAME: sets a USE_EXPAND group."),
     "accept_keywords": _everywhere(

@@ -9,7 +9,7 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from genpack import binpkgs, overlays, portage, progress, timestamp
+from genpack import binpkgs, distfiles, overlays, portage, progress, tailored, timestamp
 from genpack.arch import Arch
 from genpack.binhosts import Binhosts
 from genpack.container import MOUNT_POINTS, Container
@@ -17,10 +17,11 @@ from genpack.errors import GenpackError, StepError
 from genpack.hashing import ABSENT
 from genpack.inputs import Input, Inputs
 from genpack.model import Definition
+from genpack.overlays import REPOSITORIES
 from genpack.steps import Steps
 from genpack.workdir import State, WorkDir
 
-REPOSITORIES = "var/db/repos"
+BREAKER = "genpack-break-circular-dep"
 CONTINUE = "the lower layer is kept: correct the cause and run genpack again, it goes on from there"
 
 
@@ -40,6 +41,9 @@ class Lower:
     binhosts: Binhosts
     packages: Path
     state: State
+    parallel: bool = False
+    deep_depclean: bool = False
+    break_circular_deps: bool = False
 
     def run(self, steps: Steps) -> None:
         """The whole phase. The state is saved after each part of it that is done."""
@@ -135,44 +139,83 @@ class Lower:
         """Brings the installed packages to what the definition says."""
         with steps.step("check binary packages"):
             found = self._binary_packages(steps)
+        built_with = tailored.packages(self.definition, self.artifact, self.work.lower)
         emerge = portage.Emerge(
-            jobs=_jobs(),
-            excludes=self.definition.binpkg_excludes,
+            jobs=_jobs() if self.parallel else None,
+            excludes=tuple(dict.fromkeys([*self.definition.binpkg_excludes, *built_with])),
             getbinpkg=self.binhosts.used,
             stale=found.stale,
-            reinstall=found.reinstall,
+            reinstall=sorted({*found.reinstall, *tailored.outdated(self.state.tailored, built_with, self.work.lower)}),
         )
+        before = replace(emerge, reinstall=())
+        self._given_breaker(steps, before)
+        if self.definition.buildtime_packages_first and self.definition.buildtime_packages:
+            self._update(steps, before, "@genpack-buildtime")
+        self._update(steps, emerge, "@world", "@genpack-runtime", "@genpack-buildtime")
+        self.state.settled, self.state.tailored = True, built_with
+        self.work.save(self.state)
+        if self._has_kernel_modules():
+            with steps.step("kernel modules"):
+                self._emerge(steps, ["rebuild-kernel-modules-if-necessary", *emerge.options(), "--buildpkg"])
+        if self._preserved_libraries():
+            with steps.step("emerge @preserved-rebuild"):
+                self._emerge(steps, emerge.rebuild("@preserved-rebuild"))
+        with steps.step("unmerge masked packages"):
+            program = "genpack-unmerge-masked-packages"
+            self._run(steps, [program, *emerge.options()], program)
+        with steps.step("emerge --depclean"):
+            self._depclean(steps, emerge)
+        with steps.step("etc-update"):
+            self._run(steps, ["etc-update", "--automode", "-5"], "etc-update")
+        with steps.step("clean up binary packages"):
+            self.binhosts.forget(self.work.lower)
+            self._cache.used(steps)
+        for path in distfiles.unusable(self.container):
+            path.unlink(missing_ok=True)
+            steps.write(f"# removed {path}: a download with a wrong checksum")
+
+    def _given_breaker(self, steps: Steps, emerge: portage.Emerge) -> None:
+        """Installs the packages of the key circulardep_breaker, once for each of its values."""
         breaker = self.definition.circulardep_breaker
         breaker_key = "" if breaker is None else json.dumps([breaker.packages, breaker.use])
         if breaker and breaker.packages and self.state.breaker != breaker_key:
             with steps.step("emerge what breaks a circular dependency"):
                 command = ["env", f"USE={' '.join(breaker.use)}", *emerge.update(*breaker.packages, oneshot=True)]
                 self._emerge(steps, command)
-            self.state.breaker = breaker_key
-            self.work.save(self.state)
-        if self.definition.buildtime_packages_first and self.definition.buildtime_packages:
-            with steps.step("emerge @genpack-buildtime"):
-                self._emerge(steps, emerge.update("@genpack-buildtime"))
-        kernels = self._kernels()
-        with steps.step("emerge @world @genpack-runtime @genpack-buildtime"):
-            self._emerge(steps, emerge.update("@world", "@genpack-runtime", "@genpack-buildtime"))
-        if self._kernels() != kernels and self._has_kernel_modules():
-            with steps.step("emerge @module-rebuild"):
-                self._emerge(steps, emerge.rebuild("@module-rebuild"))
-        if self._preserved_libraries():
-            with steps.step("emerge @preserved-rebuild"):
-                self._emerge(steps, emerge.rebuild("@preserved-rebuild"))
-        with steps.step("emerge --depclean"):
+        self.state.breaker = breaker_key
+        self.work.save(self.state)
+
+    def _update(self, steps: Steps, emerge: portage.Emerge, *targets: str) -> None:
+        """Installs and updates targets. If Portage finds a circular dependency, its known members are built first."""
+        command = emerge.update(*targets)
+        start = steps.path.stat().st_size
+        with steps.step(f"emerge {' '.join(targets)}"):
+            try:
+                self._emerge(steps, command)
+                return
+            except StepError as error:
+                with steps.path.open("rb") as log:
+                    log.seek(start)
+                    circle = b"Error: circular dependencies:" in log.read()
+                if circle and self.state.settled and not self.break_circular_deps:
+                    error.tip = "try --break-circular-deps, or the key circulardep_breaker"
+                if not circle or (self.state.settled and not self.break_circular_deps):
+                    raise
+        with steps.step("break the circular dependency"):
+            if not (self.work.lower / "usr/bin" / BREAKER).exists():  # it comes with what can't be resolved yet
+                self._emerge(steps, replace(emerge, reinstall=()).update("genpack/genpack-progs", oneshot=True))
+            self._emerge(steps, [BREAKER, *command])
+        with steps.step(f"emerge {' '.join(targets)} again"):
+            self._emerge(steps, command)
+
+    def _depclean(self, steps: Steps, emerge: portage.Emerge) -> None:
+        if not self.deep_depclean:
             try:
                 self._run(steps, emerge.depclean(), "emerge --depclean")
-            except GenpackError as error:
+                return
+            except StepError as error:
                 steps.write(f"# {error.message}: again without build-time dependencies")
-                self._run(steps, emerge.depclean(build_dependencies=False), "emerge --depclean --with-bdeps=n")
-        with steps.step("etc-update"):
-            self._run(steps, ["etc-update", "--automode", "-5"], "etc-update")
-        with steps.step("clean up binary packages"):
-            self.binhosts.forget(self.work.lower)
-            self._cache.used(steps)
+        self._run(steps, emerge.depclean(build_dependencies=False), "emerge --depclean --with-bdeps=n")
 
     @property
     def _box(self) -> Container:
@@ -213,13 +256,14 @@ class Lower:
                 return []
             return [f"build log of {failed[-1].parent.parent.name}:", *portage.failure_lines(failed[-1], 19)]
 
+        what = next(word for word in command if word != "env" and "=" not in word)
         argv = self._box.argv(command)
 
         def run() -> None:
             begin = steps.path.stat().st_size
             try:
                 with binpkgs.shared(self.packages):
-                    steps.command(argv, what="emerge", tip=CONTINUE, tail=tail, watch=progress.Emerge())
+                    steps.command(argv, what=what, tip=CONTINUE, tail=tail, watch=progress.Emerge())
             finally:
                 output.append(steps.path.read_bytes()[begin:].decode(errors="replace"))
                 for line in self.binhosts.unreachable(output[-1]):
@@ -240,10 +284,6 @@ class Lower:
         """Build logs that Portage left: of packages that failed. The newest is the last."""
         found = (self.work.lower / "var/tmp/portage").glob("*/*/temp/build.log")
         return sorted(found, key=lambda path: path.stat().st_mtime_ns)
-
-    def _kernels(self) -> set[str]:
-        modules = self.work.lower / "lib/modules"
-        return {folder.name for folder in modules.iterdir()} if modules.is_dir() else set()
 
     def _has_kernel_modules(self) -> bool:
         """True if a package that builds kernel modules is installed."""

@@ -12,6 +12,8 @@ from genpack.errors import GenpackError, UsageError
 
 NAME = "genpack-overlay"
 LOCAL_NAME = "genpack-local"
+#: Where repositories lie in the lower layer.
+REPOSITORIES = "var/db/repos"
 
 #: Folders of a repository beside its categories.
 _PARTS = ("eclass", "licenses", "metadata", "profiles")

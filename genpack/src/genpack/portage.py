@@ -140,22 +140,27 @@ def _remove_empty(folder: Path, top: Path) -> None:
 
 @dataclass(frozen=True)
 class Emerge:
-    """Makes emerge's command lines. `jobs`: packages at a time; `excludes`: atoms kept out of binary packages;
-    `getbinpkg`: binary package hosts are asked too; `stale`: packages not to take from binary
-    ones; `reinstall`: to install again though their version is installed."""
+    """Makes emerge's command lines. `jobs`: packages at a time, and the load up to which another is started; None: one
+    at a time; `excludes`: atoms kept out of binary packages; `getbinpkg`: binary package hosts are asked too; `stale`:
+    packages not to take from binary ones; `reinstall`: to install again though their version is installed."""
 
-    jobs: int
+    jobs: int | None = None
     excludes: Sequence[str] = ()
     getbinpkg: bool = False
     stale: Sequence[str] = ()
     reinstall: Sequence[str] = ()
 
     def _common(self) -> list[str]:
-        return ["emerge", "--color=n", "--nospinner", "--quiet-build=y", f"--jobs={self.jobs}"]
+        return ["emerge", *self.options()]
+
+    def options(self) -> list[str]:
+        """Options of every emerge."""
+        jobs = [] if self.jobs is None else [f"--jobs={self.jobs}", f"--load-average={self.jobs}"]
+        return ["--color=n", "--nospinner", "--quiet-build=y", *jobs]
 
     def update(self, *targets: str, oneshot: bool = False) -> list[str]:
         """Installs and updates targets, from binary packages where they fit, and makes binary packages."""
-        words = [*self._common(), f"--load-average={self.jobs}", "--buildpkg", "--usepkg", "--binpkg-respect-use=y"]
+        words = [*self._common(), "--buildpkg", "--usepkg", "--binpkg-respect-use=y"]
         words += ["--update", "--deep", "--newuse", "--keep-going", *(["--getbinpkg"] if self.getbinpkg else [])]
         # A package with an artifact's patches must not reach another artifact by the shared cache.
         words += ["--binpkg-respect-user-patches=y"]

@@ -33,6 +33,9 @@ class Settings:
     output_dir: Path | None
     cache: Path
     offline: bool = False
+    parallel: bool = False
+    deep_depclean: bool = False
+    break_circular_deps: bool = False
     locked: bool = False
     overlay: str | None = None
     binhosts: tuple[str, ...] = ()

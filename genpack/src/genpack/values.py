@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from genpack.atoms import ATOM, MAP_ATOM, is_atom, is_map_atom
+from genpack.atoms import ATOM, EXCLUDE, MAP_ATOM, is_atom, is_exclude, is_map_atom, package
 from genpack.atoms import advice as atom_advice
 from genpack.json5 import Node
 from genpack.model import ALGORITHMS, Breaker, Compression
@@ -97,8 +97,17 @@ def read_atoms(problems: Problems, node: Node, path: str) -> tuple[str, ...]:
     return tuple(good)
 
 
-def read_atom_or_atoms(problems: Problems, node: Node, path: str) -> tuple[str, ...]:
-    return read_atoms(problems, Node((node,), node.line, "list") if node.kind == "string" else node, path)
+def read_excludes(problems: Problems, node: Node, path: str) -> tuple[str, ...]:
+    """An atom, or a list; of the kind that emerge can leave out of binary packages."""
+    good = []
+    for line, text in strings(problems, Node((node,), node.line, "list") if node.kind == "string" else node, path):
+        if is_exclude(text):
+            good.append(text)
+        elif is_atom(text):
+            problems.add(line, path, f"'{text}' is more than a name and a slot", f"write '{package(text)}'")
+        else:
+            problems.add(line, path, f"'{text}' is no package atom", atom_advice(text))
+    return tuple(good)
 
 
 def read_packages(problems: Problems, node: Node, path: str) -> tuple[str, ...]:
@@ -235,7 +244,11 @@ PROFILE_NAME = Shape(read_profile, _PROFILE, "string or null")
 OUTFILE = Shape(read_outfile, _OUTFILE, "string")
 COMPRESSION = Shape(read_compression, compression_schema(), "string or object {algorithm, level}")
 ATOMS = Shape(read_atoms, _ATOMS, "list of atoms")
-ATOM_OR_ATOMS = Shape(read_atom_or_atoms, {"anyOf": [whole(ATOM), _ATOMS]}, "atom or list of atoms")
+EXCLUDES = Shape(
+    read_excludes,
+    {"anyOf": [whole(EXCLUDE), {"type": "array", "items": whole(EXCLUDE)}]},
+    "atom or list of atoms",
+)
 PACKAGES = Shape(read_packages, _PACKAGES, "list of atoms")
 SERVICES = Shape(read_services, {"type": "array", "items": whole(UNIT.pattern)}, "list of unit names")
 COMMANDS = Shape(read_commands, {"type": "array", "items": TEXT}, "list of strings")

@@ -39,8 +39,10 @@ class PhaseState:
 class State:
     """What is in the work folder. `stage3`, `snapshot`, `overlay`, `local_overlay`: hashes of what the lower layer
     holds; `managed`: files that genpack put into it for the definition, to be removed when that drops them;
-    `indexed`: the repositories' metadata caches are up to date with `overlay` and `local_overlay`; `by_hand`: says
-    which changes `genpack upper-bash` made to the upper layer, empty for none."""
+    `indexed`: the repositories' metadata caches are up to date with `overlay` and `local_overlay`; `settled`: all
+    packages have been installed once since the stage3 was unpacked; `tailored`: what packages were built with from the
+    artifact's folders; `deep_depclean`: the key of the lower layer that was last rid of build-time dependencies;
+    `by_hand`: says which changes `genpack upper-bash` made to the upper layer, empty for none."""
 
     stage3: str = ""
     snapshot: str = ""
@@ -48,6 +50,9 @@ class State:
     local_overlay: str = ""
     indexed: str = ""
     breaker: str = ""
+    settled: bool = False
+    tailored: dict[str, str] = field(default_factory=dict)
+    deep_depclean: str = ""
     managed: list[str] = field(default_factory=list)
     lower: PhaseState | None = None
     upper: PhaseState | None = None
