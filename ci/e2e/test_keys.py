@@ -217,9 +217,9 @@ def big(image: Path, space: Workspace, timing: Timing) -> Path:
 
 
 def test_a_variant_and_its_architecture(big: Path) -> None:
-    assert squashfs.cat(big, ".genpack/artifact") == "toy-of-a-variant\n"
-    assert squashfs.cat(big, ".genpack/variant") == "big\n"
-    assert squashfs.cat(big, ".genpack/profile") == "toy-more\n"
+    assert squashfs.cat(big, ".genpack/artifact").strip() == "toy-of-a-variant"
+    assert squashfs.cat(big, ".genpack/variant").strip() == "big"
+    assert squashfs.cat(big, ".genpack/profile").strip() == "toy-more"
     assert squashfs.cat(big, "etc/order").splitlines() == ["first", "second", "arch", "variant", "its arch"]
     files = squashfs.listing(big)
     assert "usr/bin/toy-tool" in files  # the profile's own package
@@ -249,7 +249,7 @@ def test_the_base_is_untouched_by_the_variant(big: Path, image: Path, space: Wor
     run("rm", "-rf", space.work / "x86_64" / "big")
     result = space.genpack("build", "--arch", "x86_64").ok()
     assert "lower: skipped" in result.stderr
-    assert squashfs.cat(image, ".genpack/artifact") == "toy\n"
+    assert squashfs.cat(image, ".genpack/artifact").strip() == "toy"
 
 
 @pytest.fixture(scope="module")
@@ -281,8 +281,7 @@ def test_what_is_dropped_has_no_effect_any_more(less: Path, lower: Path) -> None
     assert not (lower / "var/db/repos/genpack-local").exists()
     files = squashfs.listing(less)
     assert not [path for path in files if path.startswith(("etc/systemd/system/", "etc/order", "srv/full"))]
-    assert "full" not in table(less, "passwd")
-    assert "numbered" not in table(less, "group")
+    assert not {"etc/passwd", "etc/group"} & set(files)  # nothing of the toy needs an account
 
 
 def test_commit_id_of_a_changed_artifact(less: Path, space: Workspace) -> None:
