@@ -50,12 +50,19 @@ root_password = {hashed}
 autologin = no
 swapfile = no
 ssh_pubkey = {key}
-[network]
+[network:{link}]
 address = 10.0.2.15/24 192.0.2.10/24 2001:db8::10/64
 gateway = 10.0.2.2
 dns = 192.0.2.53
 domains = example.org
 mtu = 1400
+vlan = 30 40
+[network:{link}.30]
+address = 198.51.100.2/24
+[network:{link}.40]
+bridge = br0
+[network:br0]
+address = 203.0.113.1/24
 """
 #: crypt(5) of "changed", SHA-512.
 HASHED = "$6$saltsalt$xDrMCoCSsBWt0sUUEhib9k4XyuzorE/Cy.p8vW2kPuFL11C2vssxWtqahFC17fGDdU7D93VtnRfRvymd7unSL/"
@@ -113,7 +120,7 @@ WRITTEN = (
     "etc/hostname etc/localtime etc/locale.conf etc/vconsole.conf etc/shadow etc/machine-id root/.ssh/authorized_keys"
     " home/hello/.ssh/authorized_keys etc/systemd/system/serial-getty@.service.d/50-genpack-autologin.conf"
 )
-ADDRESSES = 'ip -o addr show scope global | awk \'{print $4, $0 ~ / dynamic/ ? "dynamic" : "static"}\''
+ADDRESSES = 'ip -o addr show scope global | awk \'{print $2, $4, $0 ~ / dynamic/ ? "dynamic" : "static"}\''
 ASKED = {
     "pid1": "cat /proc/1/comm",
     "hostname": "cat /proc/sys/kernel/hostname",
@@ -182,7 +189,8 @@ def second_boot(first_boot: Said, start: Start, disk: Path, ssh_key: Path) -> Sa
         vm.booted()
         said = ask(vm)
         said["file"] = vm.out("cat /root/file")
-        ini = CHANGED_INI.format(hashed=HASHED, key=key)
+        link = said["default"].split(" dev ")[1].split()[0]
+        ini = CHANGED_INI.format(hashed=HASHED, key=key, link=link)
         vm.out(
             f"cat > /run/initramfs/rw/system.ini <<'EOF'\n{ini}EOF\nrm /{PLUGINS}/00-raises.py /{PLUGINS}/zz-exits.py"
         )
@@ -219,7 +227,7 @@ def test_root_password_is_hashed_works_and_is_nowhere_said(first_boot: Said) -> 
 
 
 def test_dhcp_is_the_default_network(first_boot: Said) -> None:
-    assert "10.0.2.15/24 dynamic" in first_boot["addresses"].splitlines()
+    assert re.search(r"^\S+ 10\.0\.2\.15/24 dynamic$", first_boot["addresses"], re.MULTILINE)
     assert first_boot["default"].startswith("default via 10.0.2.2 ") and "proto dhcp" in first_boot["default"]
 
 
@@ -255,12 +263,17 @@ def test_third_boot_applies_every_change(second_boot: Said, start: Start, disk: 
         assert said["shadow"].split(":")[1] == HASHED
         assert is_password(vm, "changed") and not is_password(vm, PASSWORD)
         assert said["swap"] == "" and vm.ssh("ls /run/initramfs/rw/swapfile").status != 0
-        assert {f"{address} static" for address in ("10.0.2.15/24", "192.0.2.10/24", "2001:db8::10/64")} <= set(
-            said["addresses"].splitlines()
-        )
-        assert "dynamic" not in said["addresses"]
         assert said["default"].startswith("default via 10.0.2.2 ") and "proto static" in said["default"]
         link = said["default"].split(" dev ")[1].split()[0]
+        assert sorted(said["addresses"].splitlines()) == sorted(
+            f"{name} {address} static"
+            for name, address in (
+                (link, "10.0.2.15/24"), (link, "192.0.2.10/24"), (link, "2001:db8::10/64"),
+                (f"{link}.30", "198.51.100.2/24"), ("br0", "203.0.113.1/24"),
+            )
+        )  # fmt: skip
+        assert vm.out(f"cat /sys/class/net/{link}.40/brport/bridge/uevent | grep INTERFACE") == "INTERFACE=br0"
+        assert "VID: 30" in vm.out(f"cat /proc/net/vlan/{link}.30")
         assert vm.out(f"cat /sys/class/net/{link}/mtu") == "1400"
         assert vm.out(f"resolvectl dns {link}").split()[-1] == "192.0.2.53"
         assert vm.out(f"resolvectl domain {link}").split()[-1] == "example.org"
