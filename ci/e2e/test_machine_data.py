@@ -170,7 +170,7 @@ def first_boot(start: Start, disk: Path) -> Said:
     """What the first boot said, and what it left to find; the machine is off afterwards."""
     with start("e2e-data-1") as vm:
         vm.booted()
-        vm.console.wait(r"login: root \(automatic login\)", 60)
+        vm.console.wait(r"login: root \(automatic login\)", 240)
         said = ask(vm)
         said["good password"], said["bad password"] = str(is_password(vm, PASSWORD)), str(is_password(vm, "other"))
         vm.out("echo kept > /root/file")

@@ -115,7 +115,7 @@ def _working_folder() -> str:
 
 
 def _put_back(now: dict[str, object], known: dict[str, object]) -> bool:
-    """The names of a module as they were. `__builtins__._` and the like that Python itself sets are left."""
+    """The names of a module as they were; names that are new stay. True if there was one to put back."""
     if all(now.get(name, now) is value for name, value in known.items()):
         return False
     now.update(known)
