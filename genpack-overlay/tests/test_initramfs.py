@@ -84,7 +84,7 @@ esac""")
 def machine(tmp_path: Path, fake: Fake) -> Machine:
     root = tmp_path / "machine"
     (root / "lib").mkdir(parents=True)
-    for name in ("lib", "find"):
+    for name in ("lib", "find", "fat"):
         (root / f"lib/{name}.sh").symlink_to(DRACUT / f"genpack-{name}.sh")
     for folder in ("run/boot", "run/rw", "run/ro", "new"):
         (root / folder).mkdir(parents=True)
@@ -182,11 +182,13 @@ def test_a_broken_file_system_is_said_with_command_and_errors(machine: Machine) 
     machine.tags[device, "TYPE"] = "ext4"
     mark = machine.root / "mounted"
     machine.fake("mount", f'touch {mark}; echo "mount: {device}: bad superblock." >&2; echo "  And more." >&2; exit 32')
-    machine.fake("dmesg", f'echo "[1] old"; [ ! -e {mark} ] || echo "[2] EXT4-fs error"')
+    # Of more than three lines the last three.
+    machine.fake("dmesg", f'echo "[1] old"; [ ! -e {mark} ] || printf "[%s] EXT4-fs error\\n" 2 3 4 5')
     first = machine.run("/dev/vda", RW).stdout.splitlines()[0]
     assert first == (
         f'loud: cannot mount the data disk {device} (ext4): tried "mount -w -t ext4 {device} {machine.root}/run/rw": '
-        f"mount: {device}: bad superblock. And more.; the kernel said: [2] EXT4-fs error")
+        f"mount: {device}: bad superblock. And more.; the kernel said: "
+        "[3] EXT4-fs error [4] EXT4-fs error [5] EXT4-fs error")
 
 
 def test_a_broken_data_disk_is_not_replaced_by_virtiofs(machine: Machine) -> None:

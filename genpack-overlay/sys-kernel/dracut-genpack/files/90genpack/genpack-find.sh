@@ -76,12 +76,17 @@ genpack_uuid() {
 	[ -n "$_found" ] && echo "$_found"
 }
 
-# boot_candidates TYPE...: devices of these file systems that hold system.img, one a line.
+# boot_candidates TYPE...: devices of these file systems that hold system.img, one a line. In the middle of an update
+# it may have the name system.cur.
 genpack_boot_candidates() {
 	for _type; do
 		for _found in $(genpack_with TYPE="$_type"); do
 			mount -t "$_type" -o ro "$_found" "$GENPACK_RUN/boot" 2> /dev/null || continue
-			[ ! -e "$GENPACK_RUN/boot/system.img" ] || echo "$_found"
+			for _file in system.img system.cur; do
+				[ -e "$GENPACK_RUN/boot/$_file" ] || continue
+				echo "$_found"
+				break
+			done
 			umount "$GENPACK_RUN/boot"
 		done
 	done

@@ -19,14 +19,17 @@ genpack_fail() {
 	die "genpack: $*"
 }
 
-# try COMMAND...: run it; if it fails, GENPACK_ERROR is what was tried, what it said, and what the kernel said meanwhile.
+# try COMMAND...: run it and return its status; if it fails, GENPACK_ERROR is what was tried, what it said, and the last
+# three lines that the kernel said meanwhile.
 genpack_try() {
-	_before=$(dmesg | sed -n '$p')
-	_said=$("$@" 2>&1) && return 0
-	_kernel=$(dmesg | sed -n '$p')
-	[ "$_kernel" != "$_before" ] || _kernel='nothing'
-	GENPACK_ERROR="tried \"$*\": $(genpack_line "${_said:-it failed}"); the kernel said: $_kernel"
-	return 1
+	_before=$(dmesg | sed -n '$=')
+	_said=$("$@" 2>&1)
+	_tried=$?
+	[ "$_tried" != 0 ] || return 0
+	# shellcheck disable=SC2016 # sed's last line
+	_kernel=$(dmesg | sed "1,${_before:-0}d" | sed ':a; $q; N; 4,$D; ba')
+	GENPACK_ERROR="tried \"$*\": $(genpack_line "${_said:-it failed with status $_tried}"); the kernel said: $(genpack_line "${_kernel:-nothing}")"
+	return "$_tried"
 }
 
 # line TEXT: its lines as one.

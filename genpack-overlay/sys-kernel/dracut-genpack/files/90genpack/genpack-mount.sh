@@ -7,6 +7,8 @@
 . "${GENPACK_LIB:-/lib/genpack}/lib.sh"
 # shellcheck source=genpack-find.sh
 . "${GENPACK_LIB:-/lib/genpack}/find.sh"
+# shellcheck source=genpack-fat.sh
+. "${GENPACK_LIB:-/lib/genpack}/fat.sh"
 
 # The boot partition (root=systemimg: only) to boot/. Sets GENPACK_BOOT and GENPACK_UUID.
 genpack_mount_boot() {
@@ -29,22 +31,42 @@ genpack_mount_boot() {
 		genpack_loud "no file system has UUID $_want: booting from $GENPACK_BOOT, which holds system.img"
 	fi
 	GENPACK_UUID=$(genpack_tag "$GENPACK_BOOT" UUID)
-	if [ "$(genpack_tag "$GENPACK_BOOT" TYPE)" != vfat ]; then
-		genpack_try mount -o ro "$GENPACK_BOOT" "$GENPACK_RUN/boot" ||
-			genpack_fail "cannot mount the boot partition $GENPACK_BOOT: $GENPACK_ERROR"
-		return
-	fi
-	genpack_try fsck.fat -aw "$GENPACK_BOOT" || genpack_note "repaired the boot partition: $GENPACK_ERROR"
-	# system.ini holds passwords: nobody but root may read this partition.
-	if genpack_try mount -w -t vfat -o fmask=0177,dmask=0077 "$GENPACK_BOOT" "$GENPACK_RUN/boot"; then
-		[ ! -e "$GENPACK_RUN/boot/boottime.txt" ] || genpack_loud "the last shutdown was not clean"
-		date > "$GENPACK_RUN/boot/boottime.txt" || genpack_loud "cannot write boottime.txt on $GENPACK_BOOT"
+	if [ "$(genpack_tag "$GENPACK_BOOT" TYPE)" = vfat ]; then
+		genpack_repair_fat "$GENPACK_BOOT"
+		genpack_mount_fat "$GENPACK_BOOT" "$GENPACK_RUN/boot"
 	else
-		genpack_loud "cannot write on the boot partition $GENPACK_BOOT: $GENPACK_ERROR"
-		genpack_try mount -t vfat -o ro,fmask=0177,dmask=0077 "$GENPACK_BOOT" "$GENPACK_RUN/boot" ||
+		genpack_try mount -o ro "$GENPACK_BOOT" "$GENPACK_RUN/boot" ||
 			genpack_fail "cannot mount the boot partition $GENPACK_BOOT: $GENPACK_ERROR"
 	fi
 }
+
+# repair_fat DEVICE: before it is mounted. A boot partition that stays damaged is still worth a try.
+genpack_repair_fat() {
+	genpack_fat_unshare "$1" "$(getarg genpack.image=)"
+	genpack_try fsck.fat -aw "$1"
+	case $? in
+	0) ;;
+	1) genpack_note "repaired the boot partition: $GENPACK_ERROR" ;;
+	*) genpack_loud "cannot repair the boot partition $1: $GENPACK_ERROR" ;;
+	esac
+}
+
+# mount_fat DEVICE FOLDER: writable if that is possible.
+genpack_mount_fat() {
+	# system.ini holds passwords: nobody but root may read this partition.
+	_masks=fmask=0177,dmask=0077
+	if genpack_try mount -w -t vfat -o "$_masks" "$1" "$2"; then
+		[ ! -e "$2/boottime.txt" ] || genpack_loud "the last shutdown was not clean"
+		genpack_write_time "$2/boottime.txt" || genpack_loud "cannot write boottime.txt on $1"
+	else
+		genpack_loud "cannot write on the boot partition $1: $GENPACK_ERROR"
+		genpack_try mount -t vfat -o "ro,$_masks" "$1" "$2" ||
+			genpack_fail "cannot mount the boot partition $1: $GENPACK_ERROR"
+	fi
+}
+
+# write_time FILE: in a subshell, which a failed redirection does not take the hook down with.
+genpack_write_time() { (date > "$1") 2> /dev/null; }
 
 # mount_data DEVICE FOLDER OPTION: 0 mounted, 1 a dummy that stands for no disk, 2 not usable (said on the console).
 genpack_mount_data() {
@@ -55,7 +77,7 @@ genpack_mount_data() {
 		genpack_loud "the data disk $1 ($((_size / 2048)) MiB) holds no file system that is known: make one, such as mkfs.btrfs $1"
 		return 2
 	fi
-	[ "$_type" != btrfs ] || btrfs device scan > /dev/null 2>&1
+	[ "$_type" != btrfs ] || btrfs device scan > /dev/null 2>&1 # of more than one device
 	genpack_try mount "$3" -t "$_type" "$1" "$2" && return 0
 	genpack_loud "cannot mount the data disk $1 ($_type): $GENPACK_ERROR"
 	return 2
@@ -196,7 +218,10 @@ genpack_main() {
 			genpack_fail "cannot mount the virtiofs tag $root as root: $GENPACK_ERROR"
 	else
 		case $root in
-		systemimg:*) genpack_mount_boot ;;
+		systemimg:*)
+			genpack_mount_boot
+			udevadm settle --timeout=10
+			;;
 		*)
 			genpack_wait genpack_system_disk > /dev/null ||
 				genpack_fail "the disk $root does not exist, and no disk has the serial system"

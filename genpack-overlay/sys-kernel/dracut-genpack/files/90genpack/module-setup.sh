@@ -34,12 +34,13 @@ installkernel() {
 
 install() {
 	local name
-	inst_multiple blkid cat cp date dmesg losetup mkdir modprobe mount mv rm sed sleep sync touch umount
+	inst_multiple blkid cat cp date dd dmesg losetup mkdir modprobe mount mv od rm sed sleep sync touch umount
 	inst_multiple -o btrfs fsck.fat
 	inst_hook cmdline 90 "$moddir/genpack-cmdline.sh"
 	inst_hook mount 10 "$moddir/genpack-mount.sh"
-	inst_simple "$moddir/genpack-lib.sh" /lib/genpack/lib.sh
-	inst_simple "$moddir/genpack-find.sh" /lib/genpack/find.sh
+	for name in lib find fat; do
+		inst_simple "$moddir/genpack-$name.sh" "/lib/genpack/$name.sh"
+	done
 	inst_simple "$moddir/genpack.conf" /etc/cmdline.d/20-genpack.conf
 	[[ ! -e $moddir/transient.conf ]] || inst_simple "$moddir/transient.conf" /etc/cmdline.d/21-genpack-transient.conf
 	# systemd's reboot wants a systemd to talk to; this one needs the kernel alone.
