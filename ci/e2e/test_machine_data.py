@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Three boots of the hello image on one Btrfs data disk, which also carries system.ini and two plugins that misbehave:
+"""Three boots of the hello image on one Btrfs data disk, which also carries system.ini and plugins that misbehave:
 the first boot, one with nothing changed, one with every key changed.
 
 The disk is made without a mount: what lies below root/ on it is the writable layer of the overlay.
@@ -7,6 +7,8 @@ The disk is made without a mount: what lies below root/ on it is the writable la
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import re
 from collections.abc import Callable
@@ -14,12 +16,27 @@ from pathlib import Path
 
 import pytest
 from harness.commands import run
-from harness.machine import Machine, Timing
+from harness.machine import STOP_LIMIT, Machine, Timing
 
 RAISES = """\
 # SPDX-License-Identifier: MIT
 def configure(ini):
     raise RuntimeError("this plugin raises on purpose")
+"""
+QUITS = """\
+# SPDX-License-Identifier: MIT
+import sys
+def configure(ini):
+    sys.exit(4)
+"""
+FORKS = """\
+# SPDX-License-Identifier: MIT
+import os
+def configure(ini):
+    if os.fork() == 0:
+        os.write(2, b"an orphan loops for ever\\n")
+        while True:
+            pass
 """
 EXITS = """\
 # SPDX-License-Identifier: MIT
@@ -67,8 +84,33 @@ address = 203.0.113.1/24
 #: crypt(5) of "changed", SHA-512.
 HASHED = "$6$saltsalt$xDrMCoCSsBWt0sUUEhib9k4XyuzorE/Cy.p8vW2kPuFL11C2vssxWtqahFC17fGDdU7D93VtnRfRvymd7unSL/"
 PLUGINS = "usr/lib/genpack-init"
+# In the guest: a shutdown of a namespace whose root is an overlay over an image on a FAT partition.
+SHUTDOWN = r"""
+unshare --mount --pid --fork sh -ec '
+mount --make-rprivate /
+N=/mnt
+mount -t tmpfs tmpfs $N
+cd $N
+mkdir proc sys dev old boot ro rw oldroot
+mount --rbind /dev dev
+mount -t sysfs -o ro sysfs sys
+cp /usr/libexec/genpack-shutdown shutdown
+mount -o loop /run/initramfs/rw/fat.img boot
+mount -o loop,ro boot/system.img ro
+mount -t tmpfs tmpfs rw
+mkdir rw/root rw/work
+mount -t overlay -o lowerdir=ro,upperdir=rw/root,workdir=rw/work overlay oldroot
+mkdir oldroot/run
+mount -t tmpfs tmpfs oldroot/run
+mkdir -p oldroot/run/initramfs/boot oldroot/run/initramfs/ro oldroot/run/initramfs/rw
+for name in boot ro rw; do mount --move $name oldroot/run/initramfs/$name; done
+mount -t proc proc proc
+pivot_root . old
+exec /shutdown poweroff'
+echo "ended with $?"
+"""
 SIZE_MIB = 512
-#: What the two plugins are expected to leave on the console.
+#: What the plugins are expected to leave on the console.
 ON_PURPOSE = r"Traceback \(most recent call last\)"
 
 
@@ -79,6 +121,15 @@ def make_disk(path: Path, tree: Path) -> None:
     run("mkfs.btrfs", "-q", "-L", "data", "--rootdir", tree, path).ok()
 
 
+def make_fat(path: Path, folder: Path) -> None:
+    """A boot partition as genpack-shutdown finds it: FAT with an image and boottime.txt."""
+    (folder / "empty").mkdir()
+    run("mksquashfs", folder / "empty", folder / "system.img", "-quiet", "-no-progress").ok()
+    (folder / "boottime.txt").write_text("2026-11-27T00:00:00Z\n")
+    run("mkfs.fat", "-C", path, "4096").ok()
+    run("mcopy", "-i", path, folder / "system.img", folder / "boottime.txt", "::/").ok()
+
+
 @pytest.fixture(scope="module")
 def disk(ssh_key: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("disk")
@@ -87,7 +138,10 @@ def disk(ssh_key: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     plugins.mkdir(parents=True)
     # The first and the last in byte order: between them every other plugin runs.
     (plugins / "00-raises.py").write_text(RAISES)
+    (plugins / "00-quits.py").write_text(QUITS)
+    (plugins / "zy-forks.py").write_text(FORKS)
     (plugins / "zz-exits.py").write_text(EXITS)
+    make_fat(tree / "fat.img", folder)
     key = ssh_key.with_suffix(".pub").read_text().strip()
     ini = tree / "system.ini"
     ini.write_text(FIRST_INI.format(key=key))
@@ -104,6 +158,15 @@ def machine(
     made = Machine(name, image, work=disk.parent, keep=cache / "logs", key=key, options=options, timing=timing)
     watched.append(made)
     return made
+
+
+def check_fat(folder: Path) -> None:
+    """The FAT file system that genpack-shutdown unmounted in the guest is clean and has lost boottime.txt."""
+    path = folder / "fat.img"
+    path.write_bytes(gzip.decompress(base64.b64decode((folder / "fat.b64").read_text())))
+    run("fsck.fat", "-n", path).ok()
+    names = run("mdir", "-b", "-i", path, "::/").ok().stdout
+    assert ("system.img" in names, "boottime.txt" in names) == (True, False)
 
 
 def check_disk(disk: Path) -> None:
@@ -123,6 +186,7 @@ WRITTEN = (
 ADDRESSES = 'ip -o addr show scope global | awk \'{print $2, $4, $0 ~ / dynamic/ ? "dynamic" : "static"}\''
 ASKED = {
     "pid1": "cat /proc/1/comm",
+    "hosts": "cat /proc/[0-9]*/comm | grep -c genpack-init || :",
     "hostname": "cat /proc/sys/kernel/hostname",
     "timezone": "readlink /etc/localtime",
     "lang": "systemctl show-environment | grep ^LANG=",
@@ -175,8 +239,8 @@ def first_boot(start: Start, disk: Path) -> Said:
         said["good password"], said["bad password"] = str(is_password(vm, PASSWORD)), str(is_password(vm, "other"))
         vm.out("echo kept > /root/file")
         vm.power_off()
-        said["trouble"] = "\n".join(vm.console.trouble(ON_PURPOSE))
         said["console"] = vm.console.text()
+        said["trouble"] = "\n".join(vm.console.trouble(ON_PURPOSE))
     check_disk(disk)
     return said
 
@@ -192,7 +256,8 @@ def second_boot(first_boot: Said, start: Start, disk: Path, ssh_key: Path) -> Sa
         link = said["default"].split(" dev ")[1].split()[0]
         ini = CHANGED_INI.format(hashed=HASHED, key=key, link=link)
         vm.out(
-            f"cat > /run/initramfs/rw/system.ini <<'EOF'\n{ini}EOF\nrm /{PLUGINS}/00-raises.py /{PLUGINS}/zz-exits.py"
+            f"cat > /run/initramfs/rw/system.ini <<'EOF'\n{ini}EOF\ncd /{PLUGINS}\n"
+            "rm 00-raises.py 00-quits.py zy-forks.py zz-exits.py"
         )
         vm.power_off()
     check_disk(disk)
@@ -203,6 +268,9 @@ def test_a_plugin_that_raises_and_one_that_exits_do_not_stop_the_boot(first_boot
     assert first_boot["pid1"] == "systemd"
     assert "this plugin raises on purpose" in first_boot["log"]
     assert "00-raises" in first_boot["log"]
+    assert "plugin 00-quits.py failed: SystemExit: 4" in first_boot["log"]
+    assert "an orphan loops for ever" in first_boot["console"]
+    assert first_boot["hosts"] == "0"
     # PID 1 itself saw the other one end its child.
     assert re.search(r"genpack-init: .*\bstatus 3\b.*zz-exits\.py", first_boot["kernel"])
     assert first_boot["trouble"] == ""
@@ -283,7 +351,16 @@ def test_third_boot_applies_every_change(second_boot: Said, start: Start, disk: 
         assert {line.split()[-1] for line in said["blame"].splitlines()} == {row["name"] for row in state["plugins"]}
         assert said["machine-id"] == second_boot["machine-id"]
         assert len(said["keys"].splitlines()) == 1
-        vm.power_off()
+        # FAT has no namespace of its own to be tested in: the guest's kernel knows it.
+        assert vm.out(SHUTDOWN).endswith("ended with 130"), "reboot(2) ends a namespace's PID 1 by SIGINT"
+        assert vm.out("cat /sys/block/loop*/loop/backing_file 2>/dev/null || :") == ""
+        (disk.parent / "fat.b64").write_text(vm.out("gzip -c /run/initramfs/rw/fat.img | base64"))
+        vm.ssh("systemctl reboot")
+        # The next start takes longer to reach the disk than QEMU's end does.
+        vm.console.wait(r"genpack-shutdown: all unmounted: reboot", STOP_LIMIT)
+        vm.console.wait(r"reboot: Restarting system", 30)
+        vm.vm("stop", "-f", "-w", vm.name).ok()
         assert vm.console.trouble() == []
         assert "automatic login" not in vm.console.text()
     check_disk(disk)
+    check_fat(disk.parent)
