@@ -126,7 +126,7 @@ class Bed:
         for size in sectors:
             table += f"start={start}, size={size}, type=c\n"
             start += size
-        argv = ["/sbin/sfdisk", "-q", path]
+        argv = ["/sbin/sfdisk", "-q", str(path)]
         done = subprocess.run(argv, input=table, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         start = 2048
