@@ -134,8 +134,9 @@ def test_data_partition_by_label_else_the_next(machine: Machine) -> None:
     machine.partition("sda", 3)
     code = f"genpack_data_partition {boot} ABCD-1234"
     assert machine.run("systemimg:ABCD-1234", code).stdout == f"{after}\n"
-    (machine.root / "with").write_text("/dev/labelled\n")
-    assert machine.run("systemimg:ABCD-1234", code).stdout == "/dev/labelled\n"
+    first, second = machine.disk("vdb"), machine.disk("vdc")
+    (machine.root / "with").write_text(f"{second}\n{first}\n")
+    assert machine.run("systemimg:ABCD-1234", code).stdout == f"{first}\n"
 
 
 def test_no_partition_after_the_last(machine: Machine) -> None:

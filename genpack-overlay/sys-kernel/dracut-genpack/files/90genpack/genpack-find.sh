@@ -9,8 +9,19 @@ GENPACK_DEV=${GENPACK_DEV:-/dev}
 # tag DEVICE NAME: a tag (TYPE, UUID ...) as it is on the disk now; nothing if there is none.
 genpack_tag() { blkid -p -s "$2" -o value "$1" 2> /dev/null; }
 
-# with TAG=VALUE: all devices with it, one a line.
-genpack_with() { blkid -c /dev/null -t "$1" -o device; }
+# with TAG=VALUE: all devices with it, one a line, in the order of their names. blkid's own order is that of its work.
+genpack_with() {
+	_with=$(blkid -c /dev/null -t "$1" -o device)
+	for _block in "$GENPACK_SYS"/class/block/*; do
+		case "
+$_with
+" in
+		*"
+$GENPACK_DEV/${_block##*/}
+"*) echo "$GENPACK_DEV/${_block##*/}" ;;
+		esac
+	done
+}
 
 # serial NAME: the disk with that virtio serial.
 genpack_serial() {
