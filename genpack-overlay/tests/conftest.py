@@ -9,6 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1]
 FORMATS = PACKAGE.parent / "ci/formats"
+MASTER = PACKAGE.parent / "ci/mirror/tree"
 PROGS = PACKAGE / "genpack/genpack-progs/files"
 DRACUT = PACKAGE / "sys-kernel/dracut-genpack/files/90genpack"
 

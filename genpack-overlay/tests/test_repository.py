@@ -54,7 +54,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], None], str]] = {
     "parent": (edit("profiles/genpack/amd64/paravirt/parent", "paravirt", "gone"), "targets/gone does not exist"),
     "profiles.desc": (edit("profiles/profiles.desc", "amd64/paravirt", "amd64/gone"), "names no profile"),
     "ebuild eapi": (edit(BASE, "EAPI=8", "EAPI=7"), "does not begin with EAPI=8"),
-    "keywords": (edit(BASE, 'KEYWORDS="amd64"', 'KEYWORDS="~x86 amd64"'), "unsorted KEYWORDS"),
+    "keywords": (edit(BASE, 'KEYWORDS="amd64 arm64', 'KEYWORDS="arm64 ~amd64'), "unsorted KEYWORDS"),
     "licence": (edit(BASE, 'LICENSE="MIT"', 'LICENSE=""'), "has no LICENSE"),
     "description": (edit(BASE, "What every", "What " * 20), "more than 80 characters"),
     "folder": (lambda root: (root / BASE).rename(root / "genpack/base/bass-0.1.0.ebuild"), "into the folder base"),
@@ -102,8 +102,9 @@ def test_without_shellcheck_it_says_so(copy: Path, monkeypatch: pytest.MonkeyPat
 
 def test_archives_of_an_ebuild(tmp_path: Path) -> None:
     path = tmp_path / "a-b-1.2_p3-r1.ebuild"
-    path.write_text('SRC_URI="https://x.invalid/${P}.tgz https://x.invalid/${PN//-/_}-${PV}.tar.gz"\nIUSE="+a -b c"\n')
-    assert ebuild.read(path).archives == ["a-b-1.2_p3.tgz", "a_b-1.2_p3.tar.gz"]
+    path.write_text('SRC_URI="https://x.invalid/${P}.tgz\n\tamd64? ( https://x.invalid/${PN//-/_}-${PV}.tar.gz )\n'
+                    '\thttps://x.invalid/tags/${PV}.zip -> ${PN}-tag-${PV}.zip\n"\nIUSE="+a -b c"\n')
+    assert ebuild.read(path).archives == ["a-b-1.2_p3.tgz", "a_b-1.2_p3.tar.gz", "a-b-tag-1.2_p3.zip"]
     assert ebuild.read(path).flags == ["a", "b", "c"]
 
 

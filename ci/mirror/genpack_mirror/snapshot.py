@@ -38,8 +38,10 @@ def make_snapshot(
     write_debs(apt, planned, here / "deb", here / "tree/eclass/deb.eclass", repository, dist)
     write_wheels(portage / "venv/bin/python", tables.wheels, here / "tree/eclass/wheel.eclass", repository, dist)
     _write_toy(here / "toy", repository, dist)
-    categories = sorted({path.parents[1].name for path in repository.glob("*/*/*.ebuild")})
-    (repository / "profiles/categories").write_text("".join(f"{name}\n" for name in categories))
+    listed = repository / "profiles/categories"  # those that only genpack-overlay has packages in
+    here_too = {path.parents[1].name for path in repository.glob("*/*/*.ebuild")}
+    categories = sorted(here_too | set(listed.read_text().split()))
+    listed.write_text("".join(f"{name}\n" for name in categories))
     _fill_cache(repository, portage / "venv/bin", folder / "etc")
     commit = digest(repository)[:40]
     iso = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(now))

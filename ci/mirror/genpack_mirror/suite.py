@@ -16,7 +16,7 @@ from .process import MirrorError, run
 from .store import digest
 
 #: Ebuilds that build a package of this suite: category/name -> its folder.
-SUITE = {"sys-apps/genpack-init": "genpack-init"}
+SUITE = {"app-emulation/vm": "vm", "genpack/genpack": "genpack", "sys-apps/genpack-init": "genpack-init"}
 #: What builds the sdists.
 BUILD_TOOLS = ("build==1.3.0", "scikit-build-core==0.11.6", "pybind11==2.13.6", "hatchling==1.27.0")
 _REPOSITORY = ("eclass", "metadata", "profiles")
@@ -53,13 +53,18 @@ def make_suite(repo: Path, python: Path, folder: Path) -> None:
         package = ebuild.parent
         atom = f"{package.parent.name}/{package.name}"
         source = repo / SUITE[atom] if atom in SUITE else None
+        manifest_file = repo / "genpack-overlay" / atom / "Manifest"
+        if source is None and manifest_file.exists():
+            # sources of others: version and Manifest name an archive that only its own server has
+            shutil.copy2(manifest_file, package)
+            continue
         number = int(digest(package, shared, *([source] if source else []))[:8], 16)
         stem = re.sub(r"(_p\d+)?(-r\d+)?$", "", ebuild.stem)
         target = ebuild.with_name(f"{stem}_p{number}.ebuild")
         ebuild.rename(target)
         if source:
-            name = package.name.replace("-", "_")
             sdist = _build_sdist(source, python, folder / "build")
+            name = sdist.name.rpartition("-")[0]
             archive = dist / f"{name}-{target.stem.removeprefix(package.name + '-')}.tar.gz"
             sdist.rename(archive)
             (package / "Manifest").write_text(manifest([archive]))

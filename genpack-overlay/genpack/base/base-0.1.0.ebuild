@@ -8,8 +8,9 @@ S="${WORKDIR}"
 
 LICENSE="MIT"
 SLOT="0"
-KEYWORDS="amd64"
-IUSE="+banner +btrfs +sshd"
+KEYWORDS="amd64 arm64 riscv x86"
+IUSE="+audit +banner +btrfs +cron +logrotate +sshd +strace +tcpdump +vi +wireguard +xfs"
+REQUIRED_USE="logrotate? ( cron )"
 
 # Named outright although other packages need most of them: a dependency on what belongs to @system
 # (libc, shell, the basic tools) is written in no ebuild, and what nobody names is not in the image.
@@ -37,6 +38,7 @@ RDEPEND="
 	sys-apps/findutils
 	sys-apps/gawk
 	sys-apps/genpack-init
+	sys-apps/gentoo-systemd-integration
 	sys-apps/grep
 	sys-apps/iproute2
 	sys-apps/kmod
@@ -51,8 +53,19 @@ RDEPEND="
 	sys-libs/pam
 	sys-libs/timezone-data
 	sys-process/procps
+	audit? ( sys-process/audit )
 	btrfs? ( sys-fs/btrfs-progs )
+	cron? ( sys-process/cronie )
+	logrotate? ( app-admin/logrotate )
 	sshd? ( net-misc/openssh )
+	strace? ( dev-debug/strace )
+	tcpdump? ( net-analyzer/tcpdump )
+	vi? ( app-editors/vim )
+	wireguard? (
+		net-vpn/wg-genconf
+		net-vpn/wireguard-tools
+	)
+	xfs? ( sys-fs/xfsprogs )
 "
 # The virtual carries the package script that makes kernel and initramfs.
 RDEPEND+="

@@ -10,12 +10,13 @@ S="${WORKDIR}"
 
 LICENSE="MIT"
 SLOT="0"
-KEYWORDS="amd64"
+KEYWORDS="amd64 arm64 riscv x86"
 
 RDEPEND="
 	!!genpack/systemimg
 	app-emulation/qemu-guest-agent
 	genpack/base
+	net-misc/sock-forward
 	net-misc/socat
 	sys-libs/liburing
 "

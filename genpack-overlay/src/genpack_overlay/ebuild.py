@@ -27,13 +27,14 @@ class Ebuild:
 
     @property
     def archives(self) -> list[str]:
-        """File names of SRC_URI, with PN and PV put in."""
+        """File names of SRC_URI, with PN and PV put in; `URI -> NAME` has the name that it is saved as."""
         name, version = _name_version(self.path)
         text = self.variables.get("SRC_URI", "")
         for variable, value in (("${PN//-/_}", name.replace("-", "_")), ("${PN}", name), ("${PV}", version),
                                 ("${P}", f"{name}-{version}")):
             text = text.replace(variable, value)
-        return [word.rsplit("/", 1)[1] for word in text.split() if "/" in word]
+        found = re.findall(r"\S*/(\S+)(?:\s+->\s+(\S+))?", text)
+        return [saved or name for name, saved in found]
 
 
 def read(path: Path) -> Ebuild:

@@ -18,7 +18,7 @@ S="${WORKDIR}/${PN//-/_}-${MY_PV}"
 
 LICENSE="MIT"
 SLOT="0"
-KEYWORDS="amd64"
+KEYWORDS="amd64 arm64 riscv x86"
 
 RDEPEND="
 	sys-apps/kmod

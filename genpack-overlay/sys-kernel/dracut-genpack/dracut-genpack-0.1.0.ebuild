@@ -10,7 +10,7 @@ S="${WORKDIR}"
 
 LICENSE="MIT"
 SLOT="0"
-KEYWORDS="amd64"
+KEYWORDS="amd64 arm64 riscv x86"
 IUSE="transient"
 
 RDEPEND="

@@ -22,6 +22,7 @@ case ${DISTUTILS_USE_PEP517} in
 	scikit-build-core)
 		BDEPEND+=" dev-python/scikit-build-core dev-build/cmake dev-build/ninja"
 		_DISTUTILS_BACKEND=scikit_build_core.build ;;
+	setuptools) BDEPEND+=" dev-python/setuptools"; _DISTUTILS_BACKEND=setuptools.build_meta ;;
 	*) die "${ECLASS}: the stand-in knows no back end ${DISTUTILS_USE_PEP517}" ;;
 esac
 

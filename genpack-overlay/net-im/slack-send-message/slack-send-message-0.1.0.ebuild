@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT
+
+EAPI=8
+
+PYTHON_COMPAT=( python3_{11..14} )
+inherit python-single-r1
+
+DESCRIPTION="Sends messages to Slack channels"
+HOMEPAGE="https://genpack.invalid/"
+S="${WORKDIR}"
+
+LICENSE="MIT"
+SLOT="0"
+KEYWORDS="amd64 arm64 riscv x86"
+REQUIRED_USE="${PYTHON_REQUIRED_USE}"
+
+RDEPEND="
+	${PYTHON_DEPS}
+"
+
+src_install() {
+	newbin "${FILESDIR}"/slack-send-message.py slack-send-message
+	python_fix_shebang "${ED}"/usr/bin
+}

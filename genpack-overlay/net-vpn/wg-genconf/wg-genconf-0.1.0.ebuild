@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT
+
+EAPI=8
+
+PYTHON_COMPAT=( python3_{11..14} )
+inherit python-single-r1
+
+DESCRIPTION="Makes WireGuard client configurations"
+HOMEPAGE="https://genpack.invalid/"
+S="${WORKDIR}"
+
+LICENSE="MIT"
+SLOT="0"
+KEYWORDS="amd64 arm64 riscv x86"
+REQUIRED_USE="${PYTHON_REQUIRED_USE}"
+
+RDEPEND="
+	${PYTHON_DEPS}
+	net-vpn/wireguard-tools
+"
+
+src_install() {
+	newbin "${FILESDIR}"/wg-genconf.py wg-genconf
+	python_fix_shebang "${ED}"/usr/bin
+}
