@@ -86,6 +86,14 @@ def test_setuid_bits_are_kept(files: dict[str, Entry]) -> None:
     assert "su" in setuid or "mount" in setuid, setuid
 
 
+def test_nothing_is_world_writable_that_should_not_be(files: dict[str, Entry]) -> None:
+    """The two folders for temporary files alone, where nobody may remove another's (sticky)."""
+    writable = {p: e.mode for p, e in files.items() if e.mode[8] == "w" and not e.mode.startswith("l")}
+    assert {p: m for p, m in writable.items() if not p.startswith("dev/")} == {
+        "tmp": "drwxrwxrwt", "var/tmp": "drwxrwxrwt",
+    }  # fmt: skip
+
+
 def test_kernel_and_initramfs(hello_image: Path, files: dict[str, Entry]) -> None:
     for name in ("kernel", "initramfs"):
         entry = files[f"boot/{name}"]
