@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,11 +51,8 @@ def test_version(command: Command) -> None:
     assert (done.returncode, done.stdout) == (0, f"genpack-init {genpack_init.__version__}\n")
 
 
-def test_help_is_quick_and_names_every_command(command: Command) -> None:
-    command("--help")
-    begin = time.monotonic()
+def test_help_names_every_command(command: Command) -> None:
     done = command("--help")
-    assert time.monotonic() - begin < 0.25
     assert done.returncode == 0
     for word in ("run", "check", "blame", "--version"):
         assert word in done.stdout

@@ -231,7 +231,7 @@ void Host::wait(long timeout, const sigset_t &mask) {
     if (pipe_end >= 0) read_progress();
     report();
     if (!asked && WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
-    for (int i = 0; i < 50 && kill(-group, SIGKILL) == 0; i++) {  // what a broken host left; for a second at most
+    for (int i = 0; i < GRACE * 50 && kill(-group, SIGKILL) == 0; i++) {  // what a broken host left
         usleep(20000);
         reap();
     }
