@@ -22,7 +22,7 @@ def test_argv(tmp_path: Path) -> None:
         personality="x86",
     )
     words = [str(word) for word in box.argv(["emerge", "--sync"], tmpfs=["/var/tmp"], network=False)]
-    assert words[:4] == ["setpriv", "--pdeathsig", "TERM", "systemd-nspawn"]
+    assert words[0] == "systemd-nspawn"
     for word in (
         *("--register=no", "--keep-unit", "--as-pid2", "--suppress-sync=yes", "--console=pipe", "--resolv-conf=off"),
         *("--timezone=off", "--link-journal=no", f"--directory={tmp_path}", "--personality=x86"),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -57,3 +58,57 @@ def check_nothing_left(folder: Path) -> None:
         "running": processes_below(folder),
     }
     assert not any(left.values()), left
+
+
+@dataclass(frozen=True)
+class Family:
+    """A process with all that it started: (process id, start time) of each, and the mount namespaces they are in that
+    are not ours. A container's processes are known by the latter."""
+
+    members: frozenset[tuple[int, str]]
+    namespaces: frozenset[str]
+
+    def left(self) -> list[str]:
+        """Those that still run, and what else runs in the namespaces: "PID COMMAND"."""
+        found = []
+        for number, entry in _processes().items():
+            if (number, entry.started) in self.members or entry.namespace in self.namespaces:
+                found.append(f"{number} {entry.command}")
+        return found
+
+
+@dataclass(frozen=True)
+class _Process:
+    parent: int
+    started: str
+    namespace: str
+    command: str
+
+
+def _processes() -> dict[int, _Process]:
+    """Every process that has not ended."""
+    found = {}
+    for proc in Path("/proc").iterdir():
+        if not proc.name.isdigit():
+            continue
+        try:
+            state, parent, *rest = (proc / "stat").read_text().rpartition(") ")[2].split()
+            namespace = os.readlink(proc / "ns/mnt")
+            command = (proc / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        except OSError:
+            continue
+        if state != "Z":
+            found[int(proc.name)] = _Process(int(parent), rest[17], namespace, command)
+    return found
+
+
+def family(number: int) -> Family:
+    """The process and its descendants as they are now."""
+    everyone = _processes()
+    numbers, fresh = set(), {number} & everyone.keys()
+    while fresh:
+        numbers |= fresh
+        fresh = {child for child, entry in everyone.items() if entry.parent in fresh}
+    ours = os.readlink("/proc/self/ns/mnt")
+    members = frozenset((each, everyone[each].started) for each in numbers)
+    return Family(members, frozenset(everyone[each].namespace for each in numbers) - {ours})

@@ -116,9 +116,9 @@ class Workspace:
         )
 
 
-def wait_until(condition: Any, what: str, timeout: float) -> None:
+def wait_until(condition: Any, what: str, timeout: float, interval: float = 0.1) -> None:
     """Poll `condition()` until it is true; a test failure after `timeout` seconds."""
     end = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < end, f"{what}: not within {timeout:g} s"
-        time.sleep(0.1)
+        time.sleep(interval)

@@ -22,6 +22,7 @@ from genpack import (
     planning,
     preflight,
     records,
+    space,
     summary,
     tree,
 )
@@ -154,7 +155,7 @@ class Builder:
         state.by_hand = "" if phase == "upper" else state.by_hand
         self.work.save(state)
         reasons = [asdict(reason) for reason in decision.reasons]
-        with Steps(phase, self.work.log_path(phase), self.log) as steps:
+        with Steps(phase, self.work.log_path(phase), self.log, self._places()) as steps:
             steps.write(f"# {phase}: {decision.why}")
             self.log.event("phase-start", phase=phase, why=decision.why, reasons=reasons, log=str(steps.path))
             done = self._state_of(planned, complete=False)
@@ -175,6 +176,14 @@ class Builder:
     @staticmethod
     def _state_of(planned: plan.PhasePlan, *, complete: bool) -> PhaseState:
         return PhaseState(planned.key, dict(planned.parts), complete, details=dict(planned.details))
+
+    def _places(self) -> list[space.Place]:
+        """Where a phase writes."""
+        return [
+            space.Place(self.work.top, "--work-dir"),
+            space.Place(self.image.parent, "--output-dir"),
+            space.Place(self.settings.cache, "cache folder ($GENPACK_CACHE_DIR)"),
+        ]
 
     def _container(self, root: Path, extra: dict[str, str] | None = None) -> Container:
         return tree.for_tree(root, self.settings, self.definition, self.work, self.mirrors, extra or {})

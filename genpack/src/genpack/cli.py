@@ -19,7 +19,8 @@ from genpack.log import Log
 from genpack.options import Invocation, environment_name, log_of, with_options
 
 #: Errors of the machine, not of the program: told in one line.
-SURROUNDINGS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENAMETOOLONG}
+FULL = {errno.ENOSPC, errno.EDQUOT}
+SURROUNDINGS = {*FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENAMETOOLONG}
 
 #: What click takes for true in the environment variable of a boolean option.
 TRUE = {"1", "true", "t", "yes", "y", "on"}
@@ -116,6 +117,10 @@ def main() -> None:
     except OSError as error:
         if error.errno not in SURROUNDINGS:
             raise
+        if error.errno in FULL:
+            from genpack import space
+
+            _fail(space.of_error(error), call)
         _fail(GenpackError(f"{error.filename or 'a file'}: {error.strerror}", tip="--debug shows where"), call)
     except click.ClickException as error:
         variable = getattr(getattr(error, "param", None), "envvar", None)

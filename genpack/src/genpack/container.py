@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """systemd-nspawn and the overlay mount, in a mount namespace of genpack's own.
 
-The namespace makes "nothing left mounted" true whatever happens: its mounts end with the process. The container gets
-SIGTERM if genpack dies (setpriv --pdeathsig); SIGKILL of nspawn would leave the container's processes behind.
+The namespace makes "nothing left mounted" true whatever happens: its mounts end with its last process. nspawn gets
+SIGTERM if genpack dies (process.py), and ends the container; SIGKILL of nspawn would leave the container's processes.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Container:
         self, command: Sequence[str], *, network: bool = True, tmpfs: Sequence[str] = (), console: str = "pipe"
     ) -> list[str | Path]:
         """The whole command line. `network` gives the tree the host's resolv.conf; `tmpfs` are folders to cover."""
-        words: list[str | Path] = ["setpriv", "--pdeathsig", "TERM", "systemd-nspawn", "--quiet", "--register=no"]
+        words: list[str | Path] = ["systemd-nspawn", "--quiet", "--register=no"]
         words += ["--keep-unit", "--as-pid2", "--suppress-sync=yes", f"--console={console}", "--machine=genpack"]
         words += ["--resolv-conf=off", "--timezone=off", "--link-journal=no", f"--directory={self.root}"]
         if self.offline:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from genpack import space
 from genpack.errors import GenpackError
 from genpack.log import Log
 from genpack.progress import Progress, size
@@ -234,6 +235,8 @@ def _large(url: str, part: Path, log: Log, length: int | None, checked: bool) ->
             tip = "use another --mirror"
             raise GenpackError(f"{url}: the server's file is {total} bytes long, not {length}", tip=tip)
         continued = have > 0
+        if total is not None:
+            space.require(part.parent, total - have, f"the rest of {url}" if have else url)
         _note_validator(url, part, reply)
         have = _append(reply, part, have, log, total or length)
     if length is not None and have > length:

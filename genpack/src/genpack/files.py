@@ -60,9 +60,12 @@ def write(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Replaces a file."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(content)
-        temporary.chmod(mode)
-        publish(temporary, path)
+        try:
+            temporary.write_bytes(content)
+            temporary.chmod(mode)
+            publish(temporary, path)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -9,7 +9,7 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from genpack import binpkgs, distfiles, overlays, portage, progress, tailored, timestamp
+from genpack import binpkgs, distfiles, merges, overlays, portage, process, progress, space, tailored, timestamp
 from genpack.arch import Arch
 from genpack.binhosts import Binhosts
 from genpack.container import MOUNT_POINTS, Container
@@ -63,6 +63,7 @@ class Lower:
         stage3 = self.inputs.stage3
         with steps.step(f"unpack {stage3.path.name}"):
             self.work.remove(self.work.lower_new)
+            self._require_room(stage3)
             self.work.lower_new.mkdir()
             _untar(steps, stage3, self.work.lower_new, [])
             if not (self.work.lower_new / "usr/bin/emerge").exists():
@@ -81,10 +82,14 @@ class Lower:
         with steps.step(f"unpack {Path(snapshot.name).name}"):
             fresh, target = (self.work.lower / REPOSITORIES / name for name in ("gentoo.new", "gentoo"))
             self.work.remove(fresh)
+            self._require_room(snapshot)
             fresh.mkdir(parents=True)
             _untar(steps, snapshot, fresh, ["--strip-components=1"])
             timestamp.of_file(fresh / timestamp.MEMBER, f"{timestamp.MEMBER} of {snapshot.name}")
             _unchanged(snapshot)
+            # Forgotten before it goes: a run that is cut off here may be followed by one that wants the old one.
+            self.state.snapshot = ""
+            self.work.save(self.state)
             self.work.remove(target)
             fresh.rename(target)
             self.state.snapshot = snapshot.sha256
@@ -93,10 +98,11 @@ class Lower:
     def copy_overlays(self, steps: Steps) -> None:
         with steps.step(f"copy {overlays.NAME}"):
             top = self.work.lower / REPOSITORIES
+            self.state.overlay = self.state.local_overlay = self.state.indexed = ""
+            self.work.save(self.state)
             overlays.install(self.overlay, top / overlays.NAME)
             overlays.install_local(self.artifact / "overlay", top / overlays.LOCAL_NAME)
             self.state.overlay, self.state.local_overlay = self.overlay_hash, self.local_hash
-            self.state.indexed = ""
             self.work.save(self.state)
 
     def configure(self, steps: Steps) -> None:
@@ -137,15 +143,17 @@ class Lower:
 
     def emerge(self, steps: Steps) -> None:
         """Brings the installed packages to what the definition says."""
+        merges.forget_unfinished(self.work.lower)
         with steps.step("check binary packages"):
             found = self._binary_packages(steps)
         built_with = tailored.packages(self.definition, self.artifact, self.work.lower)
+        outdated = tailored.outdated(self.state.tailored, built_with, self.work.lower)
         emerge = portage.Emerge(
             jobs=_jobs() if self.parallel else None,
             excludes=tuple(dict.fromkeys([*self.definition.binpkg_excludes, *built_with])),
             getbinpkg=self.binhosts.used,
             stale=found.stale,
-            reinstall=sorted({*found.reinstall, *tailored.outdated(self.state.tailored, built_with, self.work.lower)}),
+            reinstall=sorted({*found.reinstall, *outdated, *merges.unfinished(self.work.lower)}),
         )
         before = replace(emerge, reinstall=())
         self._given_breaker(steps, before)
@@ -238,6 +246,9 @@ class Lower:
             (self.work.lower / target.lstrip("/")).mkdir(parents=True, exist_ok=True)
         return self._cache.check(steps)
 
+    def _require_room(self, archive: Input) -> None:
+        space.require(self.work.top, unpacked_size(archive.path), f"{archive.path.name}, unpacked,")
+
     def _run(self, steps: Steps, command: list[str], what: str) -> None:
         steps.command(self.container.argv(command), what=what, tip=CONTINUE)
 
@@ -304,10 +315,16 @@ def _jobs() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def unpacked_size(archive: Path) -> int:
+    """Bytes of a .tar.xz's content, as its index says; 0 if it says nothing (tar will tell what is wrong with it)."""
+    result = process.run(["xz", "--robot", "--list", archive], check=False)
+    totals = [line.split("\t") for line in result.stdout.decode().splitlines() if line.startswith("totals\t")]
+    return int(totals[0][4]) if result.returncode == 0 and totals else 0
+
+
 def _untar(steps: Steps, source: Input, target: Path, more: list[str]) -> None:
     """Unpacks a verified archive, with extended attributes (file capabilities) and numeric owners."""
-    # If genpack is killed, tar must not go on: the next run would meet it in the same folder.
-    words = ["setpriv", "--pdeathsig", "TERM", "tar", "--extract", f"--file={source.path}", f"--directory={target}"]
+    words = ["tar", "--extract", f"--file={source.path}", f"--directory={target}"]
     words += ["--use-compress-program=xz -T0", "--xattrs", "--xattrs-include=*", "--numeric-owner", "--same-owner"]
     words += ["--preserve-permissions", *more]
     steps.command(words, what=f"tar of {source.path.name}", tip="fetch the archive again")

@@ -126,6 +126,8 @@ class _Unpacker:
         with files.locked(self.top / "lock"):
             if note.is_file() and (folder := self._intact(note.read_text())) is not None:
                 return folder
+            for left in self.top.glob(".unpack-*"):  # by a run that was killed: the lock says that no other is at it
+                shutil.rmtree(left)
             with tempfile.TemporaryDirectory(dir=self.top, prefix=".unpack-") as scratch:
                 repository = _repository(_unpack(archive, name, Path(scratch)), name)
                 content = overlays.content_hash(repository)

@@ -89,8 +89,8 @@ class Pack:
         options = list(_OPTIONS[self.algorithm()])
         if self.compression.level is not None:
             options = ["-comp", self.algorithm(), "-Xcompression-level", str(self.compression.level)]
-        words: list[str | Path] = ["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin", "--pdeathsig"]
-        words += ["TERM", "env", f"SOURCE_DATE_EPOCH={self.epoch}", "mksquashfs", self.upper, target, *options]
+        words: list[str | Path] = ["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"]
+        words += ["env", f"SOURCE_DATE_EPOCH={self.epoch}", "mksquashfs", self.upper, target, *options]
         return [*words, "-reproducible", "-xattrs", "-noappend", "-progress", "-quiet", "-ef", excluded]
 
 

@@ -39,6 +39,7 @@ PROGRAMS = {
 }
 
 STOP_SECONDS = 15.0
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -80,6 +81,21 @@ def command_line(argv: Sequence[str | Path]) -> str:
     return shlex.join(str(word) for word in argv)
 
 
+def _ends_with_us() -> Callable[[], None]:
+    """What a child does before exec: it gets SIGTERM when genpack dies, by SIGKILL too, and does not start if genpack
+    is dead already. What setpriv --pdeathsig does, without the moment before setpriv runs."""
+    import ctypes
+
+    prctl, parent, number = ctypes.CDLL(None).prctl, os.getpid(), int(signal.SIGTERM)
+
+    def child() -> None:
+        prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(128 + number)
+
+    return child
+
+
 @contextmanager
 def _started(
     argv: Sequence[str | Path], *, cwd: Path | None, env: Mapping[str, str] | None, **streams: int | None
@@ -98,7 +114,9 @@ def _started(
             signal.signal(number, lambda number, _: came.append(number))
         try:
             # A session of its own: Ctrl-C reaches genpack alone, which then stops the program in order.
-            child = subprocess.Popen(words, cwd=cwd, env=full, start_new_session=True, **streams)  # type: ignore[call-overload]  # stream names are Popen's
+            child = subprocess.Popen(  # type: ignore[call-overload]  # stream names are Popen's
+                words, cwd=cwd, env=full, start_new_session=True, preexec_fn=_ends_with_us(), **streams
+            )
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -190,7 +208,8 @@ def attach(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) 
     words = [find(str(argv[0])), *map(str, argv[1:])]
     before = signal.signal(signal.SIGINT, lambda *_: None)  # not SIG_IGN: the program would inherit that
     try:
-        child = subprocess.Popen(words, env=None if env is None else {**os.environ, **env})
+        full = None if env is None else {**os.environ, **env}
+        child = subprocess.Popen(words, env=full, preexec_fn=_ends_with_us())
         try:
             return child.wait()
         except BaseException:

@@ -23,7 +23,7 @@ OPEN = "open"
 def lower(settings: Settings, log: Log, command: Sequence[str]) -> int:
     """In the lower layer; the command's exit status. Raises GenpackError if it could not be started."""
     definition = artifact.load(settings, log, None)
-    _possible(settings, "enter the lower layer", ["systemd-nspawn", "setpriv", "mount"])
+    _possible(settings, "enter the lower layer", ["systemd-nspawn", "mount"])
     work = WorkDir(settings.work_root, settings.arch.name, definition.variant)
     if not work.lower.is_dir():
         raise GenpackError(f"there is no lower layer in {work.top}", tip="make it with 'genpack lower'")
@@ -37,7 +37,7 @@ def lower(settings: Settings, log: Log, command: Sequence[str]) -> int:
 def upper(settings: Settings, log: Log, command: Sequence[str]) -> int:
     """In the upper layer on the lower one; what is changed stays in the upper layer, and the pack phase runs then."""
     definition = artifact.load(settings, log, None)
-    _possible(settings, "enter the upper layer", ["systemd-nspawn", "setpriv", "mount", "umount", "rm"])
+    _possible(settings, "enter the upper layer", ["systemd-nspawn", "mount", "umount", "rm"])
     work = WorkDir(settings.work_root, settings.arch.name, definition.variant)
     if not (work.lower.is_dir() and work.upper.is_dir()):
         raise GenpackError(f"there is no upper layer in {work.top}", tip="make it with 'genpack upper'")

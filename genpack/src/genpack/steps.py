@@ -8,11 +8,11 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
-from genpack import process
+from genpack import process, space
 from genpack.errors import GenpackError, ProgramError, StepError
 from genpack.log import Log
 from genpack.progress import Progress, Watch
@@ -28,10 +28,12 @@ _BLAME = (
 
 
 class Steps:
-    """A context manager that holds the phase's log file open."""
+    """A context manager that holds the phase's log file open. `places` are the folders that may be full when a program
+    fails."""
 
-    def __init__(self, phase: str, path: Path, log: Log) -> None:
+    def __init__(self, phase: str, path: Path, log: Log, places: Sequence[space.Place] = ()) -> None:
         self.phase = phase
+        self.places = places
         self.path = path
         self.log = log
         self.started = time.monotonic()
@@ -44,11 +46,17 @@ class Steps:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None:
+        if error is None:
+            self._file.close()
+            return
+        with suppress(OSError):  # the disk may be full, and the error is what matters
             self.write(f"# ended by {kind.__name__ if kind else ''}: {error}")
         if isinstance(error, GenpackError):
             error.log = self.path
-        self._file.close()
+        with suppress(OSError):
+            self._file.close()
+        if isinstance(error, OSError) and (full := space.shortage(self.places, [str(error)])):
+            raise StepError(f"{self.phase}: {self._name}: {full[0]}", tail=[], log=self.path, tip=full[1]) from error
 
     @property
     def seconds(self) -> float:
@@ -57,8 +65,11 @@ class Steps:
 
     def write(self, line: str) -> None:
         """A line into the log file."""
-        self._file.write(line + "\n")
-        self._file.flush()
+        try:
+            self._file.write(line + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -111,16 +122,22 @@ class Steps:
         except ProgramError as error:
             self.write(f"# {error.message}")
             raise
-        self.write(f"# {process.ended(status)}")
+        with suppress(OSError):
+            self.write(f"# {process.ended(status)}")
         if not allow(status):
-            lines = (tail() if tail else []) or list(last)
+            lines = list(last)
+            with suppress(OSError):  # copies of build logs, to a disk that is full perhaps
+                lines = (tail() if tail else []) or lines
             why = "".join(f": {each}" for each in [", ".join(dict.fromkeys(blamed))] if each)
             raise self.failure(f"{what} {process.ended(status)}{why}", lines, tip)
         return numbers
 
     def failure(self, what: str, tail: Sequence[str] = (), tip: str | None = None) -> StepError:
         """The error for this step."""
-        self.write(f"# failed: {what}")
+        with suppress(OSError):
+            self.write(f"# failed: {what}")
+        if full := space.shortage(self.places, tail):
+            what, tip = f"{what}: {full[0]}", full[1]
         return StepError(f"{self.phase}: {self._name}: {what}", tail=list(tail)[-TAIL_LINES:], log=self.path, tip=tip)
 
 

@@ -89,7 +89,7 @@ class Upper:
 
 def commit_id(artifact: Path) -> str:
     """The commit of the artifact's repository, `-dirty` if files of the artifact differ from it."""
-    git: list[str | Path] = ["git", "-c", "safe.directory=*", "-C", artifact]
+    git: list[str | Path] = ["git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-C", artifact]
     commit = process.run([*git, "rev-parse", "HEAD"]).stdout.decode().strip()
     status = process.run([*git, "status", "--porcelain", "--", ".", ":!work"]).stdout
     return f"{commit}-dirty" if status.strip() else commit

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from genpack import files, process
+from genpack import files, orphans, process
 from genpack.errors import GenpackError
 
 STATE_VERSION = 1
@@ -90,7 +90,8 @@ class WorkDir:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the folder for this process. Raises GenpackError that says who has it."""
+        """Holds the folder for this process. Raises GenpackError that says who has it. The lock ends with its holder;
+        what a killed one started is waited for."""
         with self.lock_file.open("a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -100,11 +101,18 @@ class WorkDir:
                 raise GenpackError(
                     f"{self.top} is in use by {holder}", tip="wait for it, or use another --work-dir"
                 ) from None
+            file.seek(0)
+            if file.read():  # its holder did not come to the end of this function
+                orphans.wait(self.top)
             file.truncate(0)
-            file.write(f"process {os.getpid()}, started {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
-            file.flush()
             try:
-                yield
+                file.write(f"process {os.getpid()}, started {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
+                file.flush()
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, str(self.lock_file)) from error
+            try:
+                with orphans.marked(self.top):
+                    yield
             finally:
                 file.truncate(0)
 
