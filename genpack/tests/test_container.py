@@ -6,7 +6,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from genpack.arch import ARCHES
 from genpack.container import Container, resolv_conf_target
 from genpack.errors import GenpackError
 
@@ -102,22 +101,3 @@ def test_mksquashfs_that_corrupts_is_refused(
     else:
         with pytest.raises(GenpackError, match=f"mksquashfs {version} may corrupt"):
             preflight.mksquashfs()
-
-
-def test_emulation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preflight, "host_arch", lambda: "x86_64")
-    preflight.emulation(ARCHES["x86_64"], tmp_path)
-    preflight.emulation(ARCHES["i686"], tmp_path)
-    assert preflight.personality(ARCHES["i686"]) == "x86"
-    entry = tmp_path / "qemu-aarch64"
-    for text, good in (
-        ("enabled\ninterpreter /usr/bin/qemu-aarch64-static\nflags: OCF\n", True),
-        ("enabled\ninterpreter /usr/bin/qemu-aarch64-static\nflags: OC\n", False),
-        ("disabled\ninterpreter /usr/bin/qemu-aarch64-static\nflags: F\n", False),
-    ):
-        entry.write_text(text)
-        if good:
-            preflight.emulation(ARCHES["aarch64"], tmp_path)
-        else:
-            with pytest.raises(GenpackError, match="can't run aarch64 programs"):
-                preflight.emulation(ARCHES["aarch64"], tmp_path)

@@ -13,6 +13,7 @@ from genpack import (
     beside,
     binhosts,
     container,
+    emulation,
     fetch,
     files,
     lock,
@@ -79,7 +80,7 @@ class Builder:
             preflight.programs(["git"])
         preflight.nspawn()
         preflight.mksquashfs()
-        preflight.emulation(settings.arch)
+        emulation.require(settings.arch)
         binhosts.parse(settings.binhosts)
         work = WorkDir(settings.work_root, settings.arch.name, merged.variant)
         return cls(settings, log, merged, overlay, work, mirrors, keyring, pins)

@@ -194,9 +194,14 @@ ENV = {
 _OFFLINE = r'sh -c "echo \"genpack --offline: ${URI} is in neither cache nor local mirror\" >&2; exit 1" ${FILE}'
 
 
-def environment(offline: bool) -> dict[str, str]:
-    """The environment of Portage's programs."""
-    return {**ENV, "FETCHCOMMAND": _OFFLINE, "RESUMECOMMAND": _OFFLINE} if offline else dict(ENV)
+def environment(*, offline: bool, emulated: bool) -> dict[str, str]:
+    """The environment of Portage's programs. What FEATURES says here goes on top of make.conf's."""
+    found = dict(ENV)
+    if offline:
+        found |= {"FETCHCOMMAND": _OFFLINE, "RESUMECOMMAND": _OFFLINE}
+    if emulated:
+        found["FEATURES"] = "-pid-sandbox"  # QEMU's user emulation can't make the process namespace that it asks for
+    return found
 
 
 def failure_lines(build_log: Path, count: int) -> list[str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What must hold before the first side effect: root, programs and their versions, a way to run the target."""
+"""What must hold before the first side effect: root, programs and their versions."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import os
 import re
 import shutil
 from collections.abc import Iterable
-from pathlib import Path
 
 from genpack import process
-from genpack.arch import Arch, host_arch, runs_natively
 from genpack.errors import GenpackError
 
 NSPAWN_VERSION = 250  # --suppress-sync
@@ -58,23 +56,3 @@ def mksquashfs_version(text: str) -> tuple[int, int, int]:
     """(4, 5, 1) of `mksquashfs version 4.5.1 (2022/03/17)`; zeros if it says none."""
     found = re.search(r"version (\d+)\.(\d+)(?:\.(\d+))?", text)
     return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else (0, 0, 0)
-
-
-def emulation(target: Arch, registered: Path = Path("/proc/sys/fs/binfmt_misc")) -> None:
-    """Raises GenpackError if the host can't run the target's programs."""
-    if runs_natively(target.name, host_arch()):
-        return
-    for entry in registered.iterdir() if registered.is_dir() else ():
-        text = entry.read_text() if entry.name not in {"register", "status"} else ""
-        flags = re.search(r"^flags: (\S*)", text, re.MULTILINE)
-        if text.startswith("enabled") and f"qemu-{target.name}" in text and flags and "F" in flags[1]:
-            return
-    raise GenpackError(
-        f"this machine can't run {target.name} programs: no qemu-{target.name} is registered with flag F",
-        tip="on Debian: apt install qemu-user-static binfmt-support",
-    )
-
-
-def personality(target: Arch) -> str | None:
-    """nspawn's --personality for a target that the host runs natively with another name."""
-    return "x86" if target.name == "i686" and host_arch() == "x86_64" else None

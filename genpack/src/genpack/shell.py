@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from genpack import artifact, container, fetch, hashing, pack, planning, preflight, process, tree
+from genpack import artifact, container, emulation, fetch, hashing, pack, planning, preflight, process, tree
 from genpack.container import Container
 from genpack.errors import GenpackError
 from genpack.log import Log
@@ -69,7 +69,7 @@ def upper(settings: Settings, log: Log, command: Sequence[str]) -> int:
 def _possible(settings: Settings, purpose: str, programs: list[str]) -> None:
     preflight.root(purpose)
     preflight.programs(programs)
-    preflight.emulation(settings.arch)
+    emulation.require(settings.arch)
 
 
 def _require(settings: Settings, log: Log, phases: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from genpack import fetch, portage, preflight
+from genpack import emulation, fetch, portage
 from genpack.container import Container
 from genpack.fetch import Mirror
 from genpack.model import Definition
@@ -39,12 +39,13 @@ def for_tree(
             sources.append(f"/mnt/mirror-{index}/distfiles")
         elif not settings.offline:
             sources.append(mirror.name)
+    environment = portage.environment(offline=settings.offline, emulated=emulation.needed(settings.arch))
     return Container(
         root,
         read_only=read_only,
         writable=[(distfiles, "/var/cache/distfiles"), (packages, "/var/cache/binpkgs")],
-        env={**portage.environment(settings.offline), "GENTOO_MIRRORS": " ".join(sources), **extra},
-        personality=preflight.personality(settings.arch),
+        env={**environment, "GENTOO_MIRRORS": " ".join(sources), **extra},
+        personality=emulation.personality(settings.arch),
         offline=settings.offline,
     )
 
