@@ -66,6 +66,7 @@ class Builder:
         """Checks all that can be checked without a side effect. `every`: all phases are asked for."""
         if settings.only and every:
             raise UsageError("--only: 'build' is all phases", tip="name one: genpack --only pack")
+        binhosts.parse(settings.binhosts)
         preflight.root("build an image")
         preflight.programs([*preflight.LOWER_PROGRAMS, *preflight.PACK_PROGRAMS, *(["gpg"] if settings.verify else [])])
         pins = lock.read(settings.directory)
@@ -81,7 +82,6 @@ class Builder:
         preflight.nspawn()
         preflight.mksquashfs()
         emulation.require(settings.arch)
-        binhosts.parse(settings.binhosts)
         work = WorkDir(settings.work_root, settings.arch.name, merged.variant)
         return cls(settings, log, merged, overlay, work, mirrors, keyring, pins)
 
