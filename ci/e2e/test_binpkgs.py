@@ -76,18 +76,19 @@ def log(place: Workspace) -> str:
 
 
 def test_packages_of_a_folder_and_of_a_server(place: Workspace) -> None:
-    again(place, "--binhost", place.base / "good", "--offline", why="folder").ok()
-    assert "Emerging binary (1 of 1) app-misc/toy-1.0" in log(place)
-    assert not list(packages(place).rglob("*.gpkg.tar"))
+    with serve(place.base / "good") as gone:
+        pass
     with serve(place.base / "good") as web:
-        result = again(place, "--binhost", web.url, "--offline", why="offline").ok()
+        hosts = ("--binhost", web.url, "--binhost", place.base / "good")
+        result = again(place, *hosts, "--offline", why="folder").ok()
         assert f"note: --offline: binhost {web.url} is not asked" in result.stderr
         assert web.log == []
-        again(place, "--binhost", web.url, why="server").ok()
+        assert "Emerging binary (1 of 1) app-misc/toy-1.0" in log(place)
+        assert not list(packages(place).rglob("*.gpkg.tar"))
+        result = again(place, "--binhost", gone.url, "--binhost", web.url, why="server").ok()
+        assert f"note: binhost {gone.url} is passed over: " in result.stderr
         assert web.of(TOY) == [(None, 200)]
         assert "Emerging binary (1 of 1) app-misc/toy-1.0" in log(place)
-    result = again(place, "--binhost", web.url, why="gone").ok()
-    assert f"note: binhost {web.url} is passed over: " in result.stderr
     # Nothing of a host stays.
     left = [
         path for name in ("etc/portage/binrepos.conf", "var/cache/binhost") for path in (lower(place) / name).rglob("*")
