@@ -106,8 +106,9 @@ class WorkDir:
                 orphans.wait(self.top)
             file.truncate(0)
             try:
-                file.write(f"process {os.getpid()}, started {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
-                file.flush()
+                holder = f"process {os.getpid()}, started {time.strftime('%Y-%m-%d %H:%M:%S')}\n"
+                # Not through the file's buffer: on a full disk its close would fail once more, without a name.
+                os.write(file.fileno(), holder.encode())
             except OSError as error:
                 raise OSError(error.errno, error.strerror, str(self.lock_file)) from error
             try:
