@@ -78,6 +78,7 @@ class Hello:
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
         self.image = bench.cache / "images" / "hello-x86_64.squashfs"
+        self.work = bench.cache / "work" / "hello" / "x86_64"
         self.options = ["-C", str(REPO / "genpack-artifacts" / "hello"), *bench.mirror_options]
         self.options += ["--work-dir", str(bench.cache / "work" / "hello"), "--output-dir", str(self.image.parent)]
 
