@@ -88,6 +88,31 @@ def test_nothing_changed_is_skipped(first: Result, toy: Workspace, timing: Timin
         assert f"{phase}: skipped, nothing it depends on changed" in result.stderr, str(result)
 
 
+def emerged(toy: Workspace) -> list[str]:
+    """Every package that Portage has merged so far, by its own log."""
+    log = (toy.work / "x86_64/lower/var/log/emerge.log").read_text()
+    return re.findall(r"::: completed emerge \(\d+ of \d+\) (\S+) to ", log)
+
+
+def test_only_files_changed_runs_no_portage(first: Result, toy: Workspace) -> None:
+    log, before = toy.work / "x86_64/lower/var/log/emerge.log", emerged(toy)
+    untouched = log.stat().st_mtime_ns
+    path = toy.write("etc/only-this", "changed\n")
+    result = toy.genpack("build").ok()
+    assert "lower: skipped, nothing it depends on changed" in result.stderr, str(result)
+    assert squashfs.cat(toy.image, "etc/only-this") == "changed\n"
+    assert (emerged(toy), log.stat().st_mtime_ns) == (before, untouched)
+    path.unlink()
+
+
+def test_one_package_more_rebuilds_no_other(first: Result, toy: Workspace) -> None:
+    before = emerged(toy)
+    toy.define(packages=["app-misc/toy", "app-misc/toy-tool"])
+    toy.genpack("build").ok()
+    assert emerged(toy)[len(before) :] == ["app-misc/toy-tool-1.0"]
+    toy.define()
+
+
 def test_failed_build_script(first: Result, toy: Workspace) -> None:
     image = toy.image.read_bytes()
     toy.write("build.d/10-good", "#!/bin/sh\necho fine > /etc/toy-built\n", mode=0o755)

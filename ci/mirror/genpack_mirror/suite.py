@@ -63,7 +63,7 @@ def make_suite(repo: Path, python: Path, folder: Path) -> None:
         target = ebuild.with_name(f"{stem}_p{number}.ebuild")
         ebuild.rename(target)
         if source:
-            sdist = _build_sdist(source, python, folder / "build")
+            sdist = build_sdist(source, python, folder / "build")
             name = sdist.name.rpartition("-")[0]
             archive = dist / f"{name}-{target.stem.removeprefix(package.name + '-')}.tar.gz"
             sdist.rename(archive)
@@ -71,7 +71,8 @@ def make_suite(repo: Path, python: Path, folder: Path) -> None:
             shutil.rmtree(folder / "build")
 
 
-def _build_sdist(source: Path, python: Path, work: Path) -> Path:
+def build_sdist(source: Path, python: Path, work: Path) -> Path:
+    """The sdist of a package's folder, below ``work``. ``python``: of ``make_venv``."""
     copy = work / "source"
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns(*_NOT_SOURCE))
     run([python, "-m", "build", "--sdist", "--no-isolation", "--outdir", work / "out", copy])

@@ -12,7 +12,7 @@ from genpack import process
 from genpack.errors import GenpackError
 
 NSPAWN_VERSION = 250  # --suppress-sync
-LOWER_PROGRAMS = ("systemd-nspawn", "setpriv", "mount", "umount", "tar", "xz", "rm")
+LOWER_PROGRAMS = ("systemd-nspawn", "mount", "umount", "tar", "xz", "rm")
 PACK_PROGRAMS = ("mksquashfs", "unsquashfs", "setpriv")
 
 
