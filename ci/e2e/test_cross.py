@@ -25,7 +25,7 @@ from harness.leftovers import check_nothing_left
 from harness.toy import Mirror, Workspace
 
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
-PROGRAMS = ("bash", "egencache", "emerge", "env", "etc-update", "python3")
+PROGRAMS = ("bash", "egencache", "emerge", "env", "etc-update", "genpack-unmerge-masked-packages", "python3")
 
 # uname(buffer); write(1, machine of buffer, 65); write(1, argv[0], to the end of the environment); exit(0)
 AARCH64 = """

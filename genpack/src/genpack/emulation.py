@@ -133,7 +133,10 @@ def _entries(registered: Path) -> Iterator[_Entry]:
     for path in sorted(registered.iterdir()):
         if path.name in {"register", "status"}:
             continue
-        text = path.read_text()
+        try:
+            text = path.read_text()
+        except FileNotFoundError:
+            continue  # somebody removed it just now
         fields = dict(re.findall(r"^(interpreter|flags:|offset|magic|mask) (.*)$", text, re.MULTILINE))
         if "magic" in fields:  # else it goes by a file name's extension
             yield _Entry(

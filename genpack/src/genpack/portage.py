@@ -200,7 +200,7 @@ def environment(*, offline: bool, emulated: bool) -> dict[str, str]:
     if offline:
         found |= {"FETCHCOMMAND": _OFFLINE, "RESUMECOMMAND": _OFFLINE}
     if emulated:
-        found["FEATURES"] = "-pid-sandbox"  # QEMU's user emulation can't make the process namespace that it asks for
+        found["FEATURES"] = "-pid-sandbox"  # its process namespaces can't be relied on in QEMU's user emulation
     return found
 
 
