@@ -129,17 +129,17 @@ def test_damage_in_the_cache_fails_no_build(place: Workspace, how: str) -> None:
 
 
 def test_a_changed_ebuild_with_the_same_revision(place: Workspace) -> None:
-    ebuild = place.artifact / "overlay/app-misc/mine/mine-1.ebuild"
+    overlay = place.base / "genpack-overlay"
+    shutil.copytree(place.mirror.overlay, overlay, symlinks=True)
+    here = replace(place, mirror=replace(place.mirror, overlay=overlay))
+    ebuild = overlay / "app-misc/mine/mine-1.ebuild"
     ebuild.parent.mkdir(parents=True)
-    try:
-        for text in ("one", "two"):
-            ebuild.write_text(f"{EBUILD}src_install() {{ echo {text} > a; insinto /etc; newins a mine; }}\n")
-            place.define(packages=["app-misc/toy", "app-misc/mine"])
-            result = place.genpack("lower").ok()
-            assert (lower(place) / "etc/mine").read_text() == f"{text}\n"
-            assert ("is dropped: its ebuild changed" in result.stderr) is (text == "two")
-    finally:
-        shutil.rmtree(place.artifact / "overlay")
+    for text in ("one", "two"):
+        ebuild.write_text(f"{EBUILD}src_install() {{ echo {text} > a; insinto /etc; newins a mine; }}\n")
+        here.define(packages=["app-misc/toy", "app-misc/mine"])
+        result = here.genpack("lower").ok()
+        assert (lower(here) / "etc/mine").read_text() == f"{text}\n"
+        assert ("is dropped: its ebuild changed" in result.stderr) is (text == "two")
 
 
 def test_two_builds_at_once_share_the_cache(place: Workspace) -> None:
