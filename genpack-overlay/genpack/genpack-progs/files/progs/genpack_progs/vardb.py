@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Portage's view of what is installed: the only module that imports its API."""
+"""Portage's view of what is installed. Only this module and bindb.py import its API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .deps import Node
-from .errors import ProgsError
+from .errors import ProgsError, UsageError
 from .metadata import Package
 
 MARKER = "genpack-ignore"
@@ -117,6 +117,20 @@ class VarDb:
 
     def _aux(self, cpv: str, *keys: str) -> list[str]:
         return [str(value) for value in self._db.aux_get(cpv, list(keys))]
+
+
+def checked_atom(text: str) -> str:
+    """The text, if it is an atom that a package could match. Else UsageError."""
+    from portage.dep import Atom
+    from portage.exception import InvalidAtom
+
+    try:
+        blocker = Atom(text, allow_repo=True).blocker
+    except InvalidAtom as e:
+        raise UsageError(f"{text!r} is not an atom", tip="write CATEGORY/NAME, or =CATEGORY/NAME-VERSION") from e
+    if blocker:
+        raise UsageError(f"{text!r} is a blocker, which no package matches", tip="leave out the !")
+    return text
 
 
 def _plain(node: Any, flags: list[str]) -> Node:
