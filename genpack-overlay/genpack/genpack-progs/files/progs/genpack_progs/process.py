@@ -54,6 +54,17 @@ def outputs(argv: Sequence[str], *, needed_to: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
+def transform(argv: Sequence[str], data: bytes, *, needed_to: str) -> tuple[int, bytes, str]:
+    """Run a program with `data` as its input; return its status (128+N: signal N), its stdout and its stderr."""
+    try:
+        done = subprocess.run(list(argv), input=data, capture_output=True, check=False,
+                              env={**os.environ, "LC_ALL": "C"})
+    except OSError as e:
+        raise ProgsError(f"cannot start {argv[0]}, which is needed to {needed_to}: {e.strerror}") from e
+    status = 128 - done.returncode if done.returncode < 0 else done.returncode
+    return status, done.stdout, done.stderr.decode("utf-8", "replace")
+
+
 def explain(status: int) -> str:
     """Say in words how a program ended, from the status that run() returned."""
     if status > 128:
