@@ -6,8 +6,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import IO
 
 from .errors import ProgsError
 
@@ -21,14 +23,16 @@ class Account:
     groups: tuple[int, ...]
 
 
-def run(argv: Sequence[str], *, env: Mapping[str, str], account: Account | None = None) -> int:
-    """Run a program in the working folder / with its output passed through; return its status (128+N: signal N).
+def run(argv: Sequence[str], *, env: Mapping[str, str], account: Account | None = None, cwd: str = "/",
+        own_input: bool = False) -> int:
+    """Run a program in the working folder `cwd` with its output passed through; return its status (128+N: signal N).
 
-    Raises ProgsError if it cannot be started at all.
+    Its standard input is closed, or this program's own with `own_input`. Raises ProgsError if it cannot be
+    started at all.
     """
     try:
         status = subprocess.run(
-            list(argv), stdin=subprocess.DEVNULL, cwd="/", env=dict(env), check=False,
+            list(argv), stdin=None if own_input else subprocess.DEVNULL, cwd=cwd, env=dict(env), check=False,
             user=account.uid if account else None,
             group=account.gid if account else None,
             extra_groups=account.groups if account else None,
@@ -63,6 +67,48 @@ def transform(argv: Sequence[str], data: bytes, *, needed_to: str) -> tuple[int,
         raise ProgsError(f"cannot start {argv[0]}, which is needed to {needed_to}: {e.strerror}") from e
     status = 128 - done.returncode if done.returncode < 0 else done.returncode
     return status, done.stdout, done.stderr.decode("utf-8", "replace")
+
+
+class Daemon:
+    """A program that runs beside this one."""
+
+    def __init__(self, child: subprocess.Popen[bytes]) -> None:
+        self._child = child
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Its status (128+N: signal N), or None while it runs."""
+        status = self._child.poll()
+        self.returncode = 128 - status if status is not None and status < 0 else status
+        return self.returncode
+
+
+@contextmanager
+def daemon(argv: Sequence[str], *, log: IO[bytes], patience: float) -> Iterator[Daemon]:
+    """Run a program, its output to `log`; afterwards end it by SIGTERM. Raises ProgsError if it lasts over `patience`
+    seconds. In a session of its own: Ctrl-C is for this program, which then ends it in order.
+    """
+    child = None
+    try:
+        try:
+            child = subprocess.Popen(list(argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
+                                     start_new_session=True)
+        except OSError as e:
+            raise ProgsError(f"cannot start {argv[0]}: {e.strerror}") from e
+        running = Daemon(child)
+        yield running
+    finally:
+        if child:
+            try:
+                child.terminate()
+                child.wait(patience)
+            except subprocess.TimeoutExpired as e:
+                raise ProgsError(f"{argv[0]} does not end after {patience:.0f} seconds: it was killed") from e
+            finally:
+                if child.poll() is None:
+                    child.kill()
+                    child.wait()
+    running.poll()
 
 
 def explain(status: int) -> str:
