@@ -133,7 +133,9 @@ def test_the_first_command_that_fails_is_the_last(place: Place) -> None:
 def test_an_interrupted_program_stops_the_server(place: Place, number: int, status: int) -> None:
     place.server()
     argv = place.argv(f"{place.tell('one')}; echo ready; exec sleep 1000")
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+    # Tests that a shell runs in the background ignore SIGINT, and what they start would too.
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as program:
         assert program.stdout and program.stdout.readline() == "ready\n"
         program.send_signal(number)
         _, said = program.communicate()

@@ -13,6 +13,8 @@ from typing import IO
 
 from .errors import ProgsError
 
+INTERRUPTIONS = {signal.SIGTERM, signal.SIGINT}
+
 
 @dataclass(frozen=True)
 class Account:
@@ -30,15 +32,23 @@ def run(argv: Sequence[str], *, env: Mapping[str, str], account: Account | None 
     Its standard input is closed, or this program's own with `own_input`. Raises ProgsError if it cannot be
     started at all.
     """
+    child = None
     try:
-        status = subprocess.run(
-            list(argv), stdin=None if own_input else subprocess.DEVNULL, cwd=cwd, env=dict(env), check=False,
-            user=account.uid if account else None,
-            group=account.gid if account else None,
-            extra_groups=account.groups if account else None,
-        ).returncode
+        with _unbroken():
+            child = subprocess.Popen(
+                list(argv), stdin=None if own_input else subprocess.DEVNULL, cwd=cwd, env=dict(env),
+                user=account.uid if account else None,
+                group=account.gid if account else None,
+                extra_groups=account.groups if account else None,
+                preexec_fn=_unblock,
+            )
+        status = child.wait()
     except OSError as e:
         raise ProgsError(f"cannot start {argv[0]}: {e.strerror}", tip=_tip(e)) from e
+    finally:
+        if child and child.poll() is None:
+            child.kill()
+            child.wait()
     return 128 - status if status < 0 else status
 
 
@@ -91,8 +101,9 @@ def daemon(argv: Sequence[str], *, log: IO[bytes], patience: float) -> Iterator[
     child = None
     try:
         try:
-            child = subprocess.Popen(list(argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
-                                     start_new_session=True)
+            with _unbroken():
+                child = subprocess.Popen(list(argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
+                                         start_new_session=True, preexec_fn=_unblock)
         except OSError as e:
             raise ProgsError(f"cannot start {argv[0]}: {e.strerror}") from e
         running = Daemon(child)
@@ -109,6 +120,20 @@ def daemon(argv: Sequence[str], *, log: IO[bytes], patience: float) -> Iterator[
                     child.kill()
                     child.wait()
     running.poll()
+
+
+@contextmanager
+def _unbroken() -> Iterator[None]:
+    """No interruption between a program's start and our knowing its id, without which it could not be ended."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTIONS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _unblock() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTIONS)
 
 
 def explain(status: int) -> str:
