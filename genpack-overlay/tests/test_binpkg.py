@@ -36,7 +36,7 @@ tree.populate(force_reindex=True)
 def configured(path: Path) -> Root:
     root = portage_root.make(path)
     root.write("etc/portage/make.conf",
-               'FEATURES="-sandbox -usersandbox binpkg-multi-instance"\nBINPKG_COMPRESS="gzip"\n'
+               'FEATURES="-sandbox -usersandbox"\nBINPKG_COMPRESS="gzip"\n'
                f'PKGDIR="{root.path}/packages"\n')
     return root
 
@@ -106,6 +106,14 @@ def test_removed_are_those_that_match_in_folder_and_index(
     assert {os.path.relpath(path, packages) for path in done.stdout.splitlines()} == gone
     assert files(packages) == indexed(packages) == before - gone
     assert ("no binary package in" in done.stderr) == ("net-misc/absent" in atoms)
+
+
+def test_builds_of_a_version_are_told_apart_without_the_feature(root: Root, packages: Path) -> None:
+    root.write("etc/portage/make.conf", 'FEATURES="-binpkg-multi-instance"\n')
+    done = run(root, "remove-binpkg", "--pkgdir", str(packages), "--delete", "=net-misc/foo-1")
+    assert done.returncode == 0, done.stderr
+    assert {os.path.relpath(path, packages) for path in done.stdout.splitlines()} == FOO_1
+    assert files(packages) == indexed(packages) and not files(packages) & FOO_1
 
 
 def test_another_folder_and_a_package_that_no_index_names(root: Root, packages: Path, tmp_path: Path) -> None:

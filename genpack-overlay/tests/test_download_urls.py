@@ -174,7 +174,7 @@ def test_rpm_that_is_not_there(site: Site, run: Run) -> None:
     ("primary.xml.Z", PRIMARY, {}, "compressed in a way that is not known"),
     ("primary.xml", PRIMARY[:-20], {}, "not a list of packages"),
     ("primary.xml", PRIMARY.replace(b"arch>", b"arc>"), {}, "not a list of packages: a package without arch"),
-])
+], ids=["sha256", "sha512", "md5", "gz", "xz", "zst", "Z", "cut", "arch"])
 def test_rpm_repositories_with_faults(
         site: Site, run: Run, name: str, data: bytes, options: dict[str, str], error: str) -> None:
     publish(site, name, data, **options)

@@ -31,10 +31,7 @@ class BinDb:
         self.folder = os.path.abspath(folder or str(portage.settings["PKGDIR"]))
         if not os.path.isdir(self.folder):
             raise UsageError(f"{self.folder}: there is no such folder of binary packages")
-        settings = portage.config(clone=portage.settings)
-        # Without it Portage takes one of several builds of a version for all of them.
-        settings.features.add("binpkg-multi-instance")
-        self._tree: Any = binarytree(pkgdir=self.folder, settings=settings)
+        self._tree: Any = binarytree(pkgdir=self.folder, settings=portage.settings)
         self._tree.populate(force_reindex=True)  # files that the index does not name count too
 
     def match(self, atom: str) -> list[Binpkg]:
