@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import signal
+import threading
 import time
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -111,6 +115,32 @@ def test_one_package_more_rebuilds_no_other(first: Result, toy: Workspace) -> No
     toy.genpack("build").ok()
     assert emerged(toy)[len(before) :] == ["app-misc/toy-tool-1.0"]
     toy.define()
+
+
+def test_downloads_of_scripts_are_kept(first: Result, toy: Workspace, tmp_path: Path) -> None:
+    """A build script fetches through `download`; when the next build runs it again, the server is not asked."""
+    (tmp_path / "data").write_bytes(b"fetched once\n")
+    checksum = hashlib.sha256(b"fetched once\n").hexdigest()
+    asked: list[str] = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            super().do_GET()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(tmp_path))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/data"
+        fetch = f"#!/bin/sh\nset -e\ndownload --sha256={checksum} {url} > /etc/fetched\n"
+        script = toy.write("build.d/20-fetch", fetch, mode=0o755)
+        toy.genpack("build").ok()
+        assert asked == ["/data"]
+        script.write_text(f"{fetch}# again\n")
+        toy.genpack("build").ok()
+        assert asked == ["/data"]
+        server.shutdown()
+    assert squashfs.cat(toy.image, "etc/fetched") == "fetched once\n"
+    script.unlink()
 
 
 def test_failed_build_script(first: Result, toy: Workspace) -> None:

@@ -13,7 +13,10 @@ from genpack.errors import GenpackError
 from genpack.log import Log
 
 #: What genpack makes in the cache's folder. Anything else there is not genpack's.
-MEMBERS = ("downloads", "overlays", "distfiles", "binpkgs", "verified", "digests.json", "digests.lock")
+MEMBERS = (
+    *("downloads", "overlays", "distfiles", "script-downloads", "binpkgs", "verified"),
+    *("digests.json", "digests.lock"),
+)
 LOCK = "in-use.lock"
 
 

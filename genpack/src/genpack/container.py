@@ -20,7 +20,10 @@ from genpack.workdir import WorkDir, filesystem_type
 CLONE_NEWNS = 0x00020000  # linux/sched.h
 
 #: Mount points that lie in the lower layer, so that nspawn makes none in the upper.
-MOUNT_POINTS = ("mnt/host", "var/cache/distfiles", "var/cache/binpkgs", "var/tmp", "tmp", "run", "proc", "sys", "dev")
+MOUNT_POINTS = (
+    *("mnt/host", "var/cache/distfiles", "var/cache/binpkgs", "var/cache/download"),
+    *("var/tmp", "tmp", "run", "proc", "sys", "dev"),
+)
 
 
 def own_mounts() -> None:

@@ -29,8 +29,8 @@ def for_tree(
 ) -> Container:
     """A container on a tree, with the caches, the mirrors and the artifact's folder; `extra` is its environment."""
     packages = binpkgs(settings, merged, work)
-    distfiles = settings.cache / "distfiles"
-    for folder in (packages, distfiles):
+    distfiles, downloads = settings.cache / "distfiles", settings.cache / "script-downloads"
+    for folder in (packages, distfiles, downloads):
         folder.mkdir(parents=True, exist_ok=True)
     sources, read_only = [], [(settings.directory, "/mnt/host")]
     for index, mirror in enumerate(mirrors):
@@ -43,7 +43,11 @@ def for_tree(
     return Container(
         root,
         read_only=read_only,
-        writable=[(distfiles, "/var/cache/distfiles"), (packages, "/var/cache/binpkgs")],
+        writable=[
+            (distfiles, "/var/cache/distfiles"),
+            (packages, "/var/cache/binpkgs"),
+            (downloads, "/var/cache/download"),
+        ],
         env={**environment, "GENTOO_MIRRORS": " ".join(sources), **extra},
         personality=emulation.personality(settings.arch),
         offline=settings.offline,
