@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,6 +76,16 @@ def test_states(fake_vm: Make, run_root: Path) -> None:
     assert str(info.look(run_root, "a").problem).startswith("vm.json: ")
     vm.files.info.unlink()
     assert info.look(run_root, "a").state is info.State.STARTING
+
+
+@pytest.mark.spawn
+def test_a_qemu_that_removed_its_socket_and_is_just_ending(fake_vm: Make, run_root: Path) -> None:
+    vm = fake_vm("a")
+    with subprocess.Popen(["sleep", "0.3"]) as child:
+        vm.write(pid=child.pid, start_ticks=info.start_ticks(child.pid))
+        vm.files.qmp.unlink()
+        entry = info.look(run_root, "a")
+    assert (entry.state, entry.problem) == (info.State.ENDING, f"QEMU (process {child.pid}) is just ending")
 
 
 def test_round_trip(fake_vm: Make) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import Enum
@@ -15,6 +16,7 @@ from genpack_vm import rundir
 from genpack_vm.errors import NotRunningError, VmError
 
 VERSION = 1
+_LAST_MOMENT = 1.0  # seconds between QEMU's removal of its sockets and its end, on a busy machine
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,16 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
     temporary.replace(path)
 
 
+def _ends(vm: VmInfo) -> bool:
+    """True if QEMU is gone within a moment: it removes its sockets before it ends."""
+    end = time.monotonic() + _LAST_MOMENT
+    while start_ticks(vm.pid) == vm.start_ticks:
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
 def look(top: Path, name: str) -> Entry:
     """The state of a VM that lives, as far as its files tell."""
     files = rundir.Files(top / name)
@@ -149,6 +161,8 @@ def look(top: Path, name: str) -> Entry:
         problem = f"QEMU (process {found.pid}) is gone, its vm (process {found.owner_pid}) is not"
         return Entry(name, State.ENDING, found, problem)
     if not files.qmp.exists():
+        if _ends(found):
+            return Entry(name, State.ENDING, found, f"QEMU (process {found.pid}) is just ending")
         return Entry(name, State.BROKEN, found, "qmp.sock is gone")
     return Entry(name, State.RUNNING, found)
 
