@@ -115,6 +115,7 @@ def readers(sample: str) -> set[str]:
         ("genpack-init/system_ini.json", {"genpack-init"}),
         ("fw_cfg/names.json", {"vm"}),
         ("genpack-artifacts/list.json", {"genpack-artifacts"}),
+        ("genpack-artifacts/matrix.json", {"genpack-artifacts"}),
     ],
 )
 def test_both_ends_have_a_test_that_reads_the_sample(sample: str, packages: set[str]) -> None:

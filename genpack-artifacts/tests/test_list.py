@@ -11,23 +11,10 @@ from pathlib import Path
 import pytest
 from genpack_artifacts import artifacts
 from genpack_artifacts.errors import UsageError
+from helper import README, command, make
 
 PACKAGE = Path(__file__).resolve().parents[1]
 FORMATS = PACKAGE.parent / "ci" / "formats"
-README = "# demo\n\nA demo\nof it.\n\nArchitectures: x86_64, aarch64\n\nMore.\n"
-
-
-def command(*args: str | Path) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "genpack_artifacts", *map(str, args)]
-    return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-
-
-def make(folder: Path, definition: str, readme: str | None = README) -> Path:
-    folder.mkdir(parents=True)
-    (folder / "genpack.json5").write_text(definition)
-    if readme is not None:
-        (folder / "README.md").write_text(readme)
-    return folder
 
 
 def test_hello_is_listed_as_in_the_golden_sample() -> None:

@@ -7,11 +7,13 @@ The definition's keys are genpack's business (`genpack check`); here only the fe
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from genpack_artifacts.errors import UsageError
+from genpack_artifacts.names import nearest
 
 DEFINITIONS = ("genpack.json5", "genpack.json")
 ARCHITECTURES = ("x86_64", "i686", "aarch64", "riscv64")
@@ -31,12 +33,7 @@ class Artifact:
     profile: str | None
     architectures: tuple[str, ...]
     variants: tuple[str, ...]
-
-
-def collection() -> Path:
-    """The folder of this package's artifacts: its data when installed, the checkout's own folder otherwise."""
-    installed = Path(__file__).parent / "artifacts"
-    return installed if installed.is_dir() else Path(__file__).resolve().parents[2]
+    default_variant: str | None = None
 
 
 def definition_of(folder: Path) -> Path | None:
@@ -54,6 +51,17 @@ def folders(base: Path) -> list[Path]:
     return sorted(f for f in base.iterdir() if f.is_dir() and any((f / name).is_file() for name in DEFINITIONS))
 
 
+def select(base: Path, names: Sequence[str]) -> list[Path]:
+    """The artifact folders in `base` of these names, all if none is given. UsageError for a name that is none."""
+    found = {folder.name: folder for folder in folders(base)}
+    for name in names:
+        if name not in found:
+            near = nearest(name, found)
+            tip = (f"did you mean {near}? " if near else "") + "genpack-artifacts list shows them all"
+            raise UsageError(f"there is no artifact {name} in {base}", tip=tip)
+    return [found[name] for name in dict.fromkeys(names)] or list(found.values())
+
+
 def parse_definition(path: Path) -> dict[str, Any]:
     """The definition as a JSON object."""
     import json5
@@ -69,21 +77,27 @@ def parse_definition(path: Path) -> dict[str, Any]:
     return parsed
 
 
-def parse_readme(path: Path) -> tuple[str, tuple[str, ...]]:
-    """(purpose, architectures) of an artifact's README.md."""
+def parse_purpose(path: Path) -> str:
+    """The first paragraph of a README.md as one line."""
     if not path.is_file():
         raise UsageError(f"{path}: missing", tip="write what the image is for, and a line 'Architectures: x86_64'")
     paragraphs = [p for p in re.split(r"\n\s*\n", path.read_text("utf-8")) if p.strip()]
     prose = [p for p in paragraphs if not p.lstrip().startswith(("#", "Architectures:"))]
     if not prose:
         raise UsageError(f"{path}: no paragraph says what the image is for")
+    return " ".join(prose[0].split())
+
+
+def parse_readme(path: Path) -> tuple[str, tuple[str, ...]]:
+    """(purpose, architectures) of an artifact's README.md."""
+    purpose = parse_purpose(path)
     line = re.search(r"^Architectures:(.*)$", path.read_text("utf-8"), re.MULTILINE)
     names = tuple(re.findall(r"[\w-]+", line[1])) if line else ()
     bad = [n for n in names if n not in ARCHITECTURES]
     if bad or not names:
         what = f"unknown architecture {bad[0]}" if bad else "no line 'Architectures: ...'"
         raise UsageError(f"{path}: {what}", tip=f"the architectures are {', '.join(ARCHITECTURES)}")
-    return " ".join(prose[0].split()), names
+    return purpose, names
 
 
 def read(folder: Path) -> Artifact:
@@ -100,5 +114,8 @@ def read(folder: Path) -> Artifact:
         raise UsageError(f"{path}: profile: must be a string or null")
     if not isinstance(variants, dict):
         raise UsageError(f"{path}: variants: must be an object")
+    default = definition.get("default_variant")
+    if not isinstance(default, str | None):
+        raise UsageError(f"{path}: default_variant: must be a string")
     purpose, architectures = parse_readme(folder / "README.md")
-    return Artifact(name, folder, purpose, profile, architectures, tuple(variants))
+    return Artifact(name, folder, purpose, profile, architectures, tuple(variants), default)
