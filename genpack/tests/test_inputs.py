@@ -51,10 +51,14 @@ Resolve = Callable[..., Inputs]
 def resolve(keys: dict[str, Key], mirror: Path, tmp_path: Path) -> Resolve:
     def run(keyring: str | None = "good", mirrors: tuple[Path | str, ...] = (mirror,)) -> Inputs:
         places = fetch.mirrors([str(place) for place in mirrors], tmp_path / "cache", Log())
-        with Verifier(keys[keyring].public if keyring else None) as verifier:
+        with Verifier(keys[keyring].public if keyring else None, tmp_path / "gpg") as verifier:
             return Resolver(places, verifier, tmp_path / "cache").resolve(ARCHES["x86_64"])
 
     return run
+
+
+def verifier(folder: Path, key: Key) -> Verifier:
+    return Verifier(key.public, folder / "gpg")
 
 
 def test_good(resolve: Resolve, mirror: Path) -> None:
@@ -144,8 +148,11 @@ def test_an_expired_key(tmp_path: Path) -> None:
     key = make_key(tmp_path, "old", "1d", options=past)
     signed = key.gpg(*past, "--clearsign", data=b"x\n")
     remove_key(key)
-    with Verifier(key.public) as verifier, pytest.raises(TrustError, match=r"^file: the key \w+ of the .* has expired"):
-        verifier.clearsigned("file", signed)
+    with (
+        verifier(tmp_path, key) as looking,
+        pytest.raises(TrustError, match=r"^file: the key \w+ of the .* has expired"),
+    ):
+        looking.clearsigned("file", signed)
 
 
 def test_an_expired_signature_by_a_key_that_holds(tmp_path: Path) -> None:
@@ -153,8 +160,11 @@ def test_an_expired_signature_by_a_key_that_holds(tmp_path: Path) -> None:
     key = make_key(tmp_path, "lasting", options=past)
     signed = key.gpg(*past, "--default-sig-expire", "1d", "--clearsign", data=b"x\n")
     remove_key(key)
-    with Verifier(key.public) as verifier, pytest.raises(TrustError, match=r"^file: the signature by .* has expired"):
-        verifier.clearsigned("file", signed)
+    with (
+        verifier(tmp_path, key) as looking,
+        pytest.raises(TrustError, match=r"^file: the signature by .* has expired"),
+    ):
+        looking.clearsigned("file", signed)
 
 
 def test_a_revoked_key(tmp_path: Path) -> None:
@@ -165,15 +175,18 @@ def test_a_revoked_key(tmp_path: Path) -> None:
     key.gpg("--import", revocation)
     key.public.write_bytes(key.gpg("--armor", "--export"))
     remove_key(key)
-    with Verifier(key.public) as verifier, pytest.raises(TrustError, match=r"^file: the key \w+ .* was revoked"):
-        verifier.clearsigned("file", signed)
+    with (
+        verifier(tmp_path, key) as looking,
+        pytest.raises(TrustError, match=r"^file: the key \w+ .* was revoked"),
+    ):
+        looking.clearsigned("file", signed)
 
 
-def test_no_signature_at_all(keys: dict[str, Key]) -> None:
-    with Verifier(keys["good"].public) as verifier:
+def test_no_signature_at_all(keys: dict[str, Key], tmp_path: Path) -> None:
+    with verifier(tmp_path, keys["good"]) as looking:
         for data in (b"x\n", b"", keys["good"].gpg("--store", data=b"x\n")):
             with pytest.raises(TrustError, match=r"^file: has no signature that gpg can read$"):
-                verifier.clearsigned("file", data)
+                looking.clearsigned("file", data)
 
 
 def test_signed_files_under_another_name(resolve: Resolve, mirror: Path, keys: dict[str, Key]) -> None:
@@ -234,5 +247,8 @@ def test_keyrings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "--keyring" in str(caught.value.tip)
     (tmp_path / "gentoo").write_text("no key")
     assert keyring_file(None) == tmp_path / "gentoo"
-    with Verifier(tmp_path / "gentoo") as verifier, pytest.raises(UsageError, match="no usable public key"):
+    with (
+        Verifier(tmp_path / "gentoo", tmp_path / "gpg") as verifier,
+        pytest.raises(UsageError, match="no usable public key"),
+    ):
         verifier.clearsigned("x", b"y")

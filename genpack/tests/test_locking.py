@@ -65,7 +65,7 @@ class Place:
         settings = self.settings(**more)
         found = fetch.mirrors(settings.mirrors, settings.cache, Log(), offline=settings.offline)
         pins = lock.read(self.artifact)
-        with Verifier(settings.keyring if settings.verify else None) as verifier:
+        with Verifier(settings.keyring if settings.verify else None, self.top / "gpg") as verifier:
             resolver = Resolver(found, verifier, settings.cache, lock=pins, offline=settings.offline)
             return resolver.resolve(settings.arch)
 

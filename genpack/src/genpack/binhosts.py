@@ -15,9 +15,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from genpack import process
-from genpack.errors import ProgramError, UsageError
+from genpack.errors import UsageError
 from genpack.log import Log
 from genpack.settings import Settings
+from genpack.trust import import_keyring
 
 #: Portage's own configuration, and its own trusted keys, in the lower layer.
 CONFIGURATION = "etc/portage/binrepos.conf"
@@ -184,12 +185,7 @@ class Binhosts:
         keys.chmod(0o700)
         if self.keyring is not None:
             gpg: list[str | Path] = [*_GPG, "--homedir", keys]
-            try:
-                process.run([*gpg, "--import", self.keyring])
-            except ProgramError as error:
-                if error.returncode is None:
-                    raise
-                raise UsageError(f"{self.keyring} holds no usable public key", tip="check --keyring") from error
+            import_keyring(gpg, self.keyring)
             shown = process.run(["gpg", "--batch", "--with-colons", "--show-keys", self.keyring]).stdout.decode()
             trusted = "".join(f"{fingerprint}:6:\n" for fingerprint in fingerprints(shown))
             process.run([*gpg, "--import-ownertrust"], stdin=trusted.encode())

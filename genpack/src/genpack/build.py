@@ -12,6 +12,7 @@ from genpack import (
     artifact,
     beside,
     binhosts,
+    cache,
     container,
     emulation,
     fetch,
@@ -133,7 +134,10 @@ class Builder:
             self.log.warning("--no-verify: signatures of stage3 and snapshot are NOT checked")
         if self.lock is not None and (missing := self.lock.missing(self.settings.arch.name)):
             self.log.note(f"genpack.lock does not pin {', '.join(missing)}: what is there now is taken")
-        with Verifier(self.keyring) as verifier, self.log.step("inputs: stage3 and snapshot"):
+        with (
+            Verifier(self.keyring, cache.gpg(self.settings.cache)) as verifier,
+            self.log.step("inputs: stage3 and snapshot"),
+        ):
             resolver = Resolver(
                 self.mirrors,
                 verifier,

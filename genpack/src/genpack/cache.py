@@ -14,10 +14,15 @@ from genpack.log import Log
 
 #: What genpack makes in the cache's folder. Anything else there is not genpack's.
 MEMBERS = (
-    *("downloads", "overlays", "distfiles", "script-downloads", "binpkgs", "verified"),
+    *("downloads", "overlays", "distfiles", "script-downloads", "binpkgs", "verified", "gpg"),
     *("digests.json", "digests.lock"),
 )
 LOCK = "in-use.lock"
+
+
+def gpg(folder: Path) -> Path:
+    """Where gpg's throwaway homes are."""
+    return folder / "gpg"
 
 
 @contextmanager

@@ -40,7 +40,7 @@ class Foresight(Resolver):
     def __init__(
         self, mirrors: Sequence[Mirror], cache: Path, log: Log, lock: Lock | None, *, offline: bool = False
     ) -> None:
-        super().__init__(mirrors, Verifier(None), cache, log=log, lock=lock, offline=offline)
+        super().__init__(mirrors, Verifier(None, cache), cache, log=log, lock=lock, offline=offline)
 
     def expected_stage3(self, arch: Arch) -> Expected:
         """Raises GenpackError if no mirror tells."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from genpack import definition, fetch, hashing, inputs, overlay_source, overlays, preflight, timestamp
+from genpack import cache, definition, fetch, hashing, inputs, overlay_source, overlays, preflight, timestamp
 from genpack.arch import ARCHES
 from genpack.errors import GenpackError, UsageError
 from genpack.fetch import Mirror
@@ -43,7 +43,7 @@ def run(settings: Settings, log: Log, *, update: bool) -> Path:
     mirrors = fetch.mirrors(settings.mirrors, settings.cache, log, offline=settings.offline)
     if keyring is None:
         log.warning("--no-verify: signatures of stage3 and snapshot are NOT checked")
-    with Verifier(keyring) as verifier, log.step("inputs: stage3 and snapshot"):
+    with Verifier(keyring, cache.gpg(settings.cache)) as verifier, log.step("inputs: stage3 and snapshot"):
         pinned = Lock() if update else before
         resolver = Resolver(mirrors, verifier, settings.cache, log=log, lock=pinned, offline=settings.offline)
         new = _Locker(resolver, before, mirrors).lock([settings.arch.name, *(before.stage3 if update else ())])

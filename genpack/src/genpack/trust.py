@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-from genpack import process
+from genpack import process, scratch
 from genpack.errors import ProgramError, TrustError, UsageError
 
 GENTOO_KEYRING = Path("/usr/share/openpgp-keys/gentoo-release.asc")
@@ -28,13 +30,26 @@ def keyring_file(given: Path | None) -> Path:
     )
 
 
-class Verifier:
-    """A context manager. With `keyring` None nothing is verified, as --no-verify asks."""
+def import_keyring(gpg: Sequence[str | Path], keyring: Path) -> None:
+    """Puts a keyring file's keys into the home that the words `gpg` name. Raises UsageError if it has none."""
+    try:
+        process.run([*gpg, "--import", keyring])
+    except ProgramError as error:
+        if error.returncode is None:
+            raise
+        raise UsageError(f"{keyring} holds no usable public key", tip="check --keyring") from error
 
-    def __init__(self, keyring: Path | None) -> None:
+
+class Verifier:
+    """A context manager. With `keyring` None nothing is verified, as --no-verify asks. `place`: where the GNUPGHOME is
+    made."""
+
+    def __init__(self, keyring: Path | None, place: Path) -> None:
         self.keyring = keyring
+        self.place = place
         self.keyring_hash = "" if keyring is None else hashlib.sha256(keyring.read_bytes()).hexdigest()
-        self._home: tempfile.TemporaryDirectory[str] | None = None
+        self._home: Path | None = None
+        self._stack = ExitStack()
 
     def __enter__(self) -> Verifier:
         return self
@@ -42,8 +57,7 @@ class Verifier:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._home is not None:
-            self._home.cleanup()
+        self._stack.close()
 
     def clearsigned(self, name: str, data: bytes) -> bytes:
         """The signed text in a clear-signed message. Raises TrustError. Unverified: the text between the marks."""
@@ -63,21 +77,16 @@ class Verifier:
             file.write(signature)
         self._judge(name, process.run([*self._gpg(), "--verify", file.name, path], check=False))
 
-    def _gpg(self) -> list[str]:
+    def _gpg(self) -> list[str | Path]:
         return [*_GPG, "--homedir", self._gpg_home()]
 
-    def _gpg_home(self) -> str:
+    def _gpg_home(self) -> Path:
         """The GNUPGHOME, made and given the keyring's keys at its first use."""
         if self._home is None:
-            self._home = tempfile.TemporaryDirectory(prefix="genpack-gpg-")
+            self._home = self._stack.enter_context(scratch.folder(self.place))
             assert self.keyring is not None
-            try:
-                process.run([*self._gpg(), "--import", self.keyring])
-            except ProgramError as error:
-                if error.returncode is None:
-                    raise
-                raise UsageError(f"{self.keyring} holds no usable public key", tip="check --keyring") from error
-        return self._home.name
+            import_keyring(self._gpg(), self.keyring)
+        return self._home
 
     def _judge(self, name: str, result: process.Result) -> None:
         """Raises TrustError unless gpg found a good signature and none that is not."""
