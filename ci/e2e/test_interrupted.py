@@ -211,7 +211,8 @@ pkg_postinst() {
 
 
 def test_killed_before_pkg_postinst(space: Workspace, timing: Timing) -> None:
-    """Portage takes the package for installed, and its file capability is not set: it is merged again."""
+    """Portage takes the package for installed, and its file capability is not set: it is merged again. If the
+    boot ended with it, nothing of the lower layer is trusted, as not all of it need be on disk."""
     start = time.monotonic()
     space.define(packages=["app-misc/held"])
     ebuild = space.artifact / "overlay/app-misc/held/held-1.ebuild"
@@ -228,9 +229,20 @@ def test_killed_before_pkg_postinst(space: Workspace, timing: Timing) -> None:
     assert entry.is_dir(), said
     assert "security.capability" not in os.listxattr(lower / "usr/bin/held")
     hold.unlink()
-    space.genpack("build").ok()
+    state = space.work / "x86_64/state.json"
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    killed = json.loads(state.read_text())
+    assert killed["writing"] == boot
+    result = space.genpack("build").ok()
+    assert "unpack stage3" not in result.stderr
+    assert json.loads(state.read_text())["writing"] == ""
     assert "security.capability" in os.listxattr(lower / "usr/bin/held")
     out = squashfs.extract(space.image, space.base / "out", "usr/bin/held")
     assert "security.capability" in os.listxattr(out / "usr/bin/held")
+    state.write_text(json.dumps({**killed, "writing": boot[::-1]}))
+    assert "lower: the machine was restarted while" in space.genpack("plan").ok().stdout
+    result = space.genpack("lower").ok()
+    assert result.stderr.count("note: the machine was restarted while the lower layer was being written") == 1
+    assert "unpack stage3" in result.stderr
     timing.add("build, killed before pkg_postinst, and on", time.monotonic() - start)
     subprocess.run(["rm", "-rf", space.work], check=True)

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from genpack import overlays, process
@@ -61,11 +61,14 @@ def _lock(folder: Path) -> Iterator[int]:
 @dataclass(frozen=True)
 class Findings:
     """`dropped`: files that are gone. `stale`, `reinstall`: packages (CATEGORY/NAME) whose ebuild changed without a new
-    revision: binary packages not to use, installed ones to install again."""
+    revision: binary packages not to use, installed ones to install again. `masked`: installed packages that a
+    package.mask masks; `configuration`: files that etc-update has to look at."""
 
     dropped: Sequence[str] = ()
     stale: Sequence[str] = ()
     reinstall: Sequence[str] = ()
+    masked: Sequence[str] = ()
+    configuration: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -78,16 +81,17 @@ class Cache:
     local: str | None = None
 
     def check(self, steps: Steps, *, deep: bool = False) -> Findings:
-        """Drops what is damaged, with a note each. `deep`: reads every package; else only those that do not look as
-        they did when they were listed."""
+        """Drops what is damaged, with a note each; finds what is stale and masked. `deep`: reads every package; else
+        only those that do not look as they did when they were listed."""
         with alone(self.folder) as alone_here:
             repositories = [name for name in (overlays.NAME, self.local) if name]
             return self._run(steps, {"do": "check", "alone": alone_here, "deep": deep, "repositories": repositories})
 
-    def used(self, steps: Steps) -> None:
-        """Marks what is installed as used, and removes what nobody used for long unless another build runs."""
+    def used(self, steps: Steps) -> Findings:
+        """Marks what is installed as used, and removes what nobody used for long unless another build runs; finds new
+        versions of configuration files."""
         with alone(self.folder) as alone_here:
-            self._run(steps, {"do": "use", "alone": alone_here, "days": DAYS})
+            return self._run(steps, {"do": "use", "alone": alone_here, "days": DAYS})
 
     def _run(self, steps: Steps, options: dict[str, object]) -> Findings:
         place = Path(__file__).with_name("inside")
@@ -102,8 +106,8 @@ class Cache:
         for each in found:
             if "dropped" in each:
                 steps.log.note(f"binary package {each['dropped']} is dropped: {each['why']}")
-        names = {key: sorted({each[key] for each in found if key in each}) for key in ("dropped", "stale", "reinstall")}
-        return Findings(**names)
+        kinds = [field.name for field in fields(Findings)]
+        return Findings(**{kind: sorted({each[kind] for each in found if kind in each}) for kind in kinds})
 
 
 def at_fault(output: str) -> bool:

@@ -14,11 +14,9 @@ from genpack import (
     binhosts,
     cache,
     container,
+    durable,
     emulation,
     fetch,
-    files,
-    lock,
-    overlay_source,
     overlays,
     plan,
     planning,
@@ -47,6 +45,7 @@ from genpack.settings import Settings
 from genpack.steps import Steps
 from genpack.trust import Verifier, keyring_file
 from genpack.workdir import PhaseState, State, WorkDir
+from genpack.world import World
 
 
 @dataclass
@@ -70,12 +69,8 @@ class Builder:
         binhosts.parse(settings.binhosts)
         preflight.root("build an image")
         preflight.programs([*preflight.LOWER_PROGRAMS, *preflight.PACK_PROGRAMS, *(["gpg"] if settings.verify else [])])
-        pins = lock.read(settings.directory)
-        if settings.locked:
-            lock.require(pins, settings.arch.name)
-        overlay = overlay_source.locate(settings, log, pins).folder
-        merged = artifact.load(settings, log, overlay)
-        overlays.require_arch(overlay, settings.arch.gentoo)
+        known = planning.basis(settings, log)
+        merged = known.definition
         keyring = keyring_file(settings.keyring) if settings.verify else None
         mirrors = fetch.mirrors(settings.mirrors, settings.cache, log, offline=settings.offline)
         if merged.include_commit_id:
@@ -84,7 +79,7 @@ class Builder:
         preflight.mksquashfs()
         emulation.require(settings.arch)
         work = WorkDir(settings.work_root, settings.arch.name, merged.variant)
-        return cls(settings, log, merged, overlay, work, mirrors, keyring, pins)
+        return cls(settings, log, merged, known.overlay, work, mirrors, keyring, known.lock)
 
     @property
     def image(self) -> Path:
@@ -117,7 +112,7 @@ class Builder:
             container.own_mounts()
         local_hash = pins.folders["overlay"]
         actions: dict[str, Callable[[Steps], None]] = {
-            "lower": lambda steps: self._lower(inputs, overlay_hash, local_hash, state).run(steps),
+            "lower": lambda steps: self._lower(steps, inputs, overlay_hash, local_hash, state),
             "upper": lambda steps: self._upper(steps),
             "pack": lambda steps: self._pack(steps, inputs, overlay_hash, plans, state),
         }
@@ -170,11 +165,8 @@ class Builder:
             finally:
                 done.seconds = round(steps.seconds, 1)
                 self.log.event("phase-end", phase=phase, seconds=done.seconds, ok=done.complete)
-        # The container's syncs are suppressed: written out once, before the state says that it is done.
-        if phase == "lower":
-            files.sync_filesystem(self.work.lower)
-            if self.settings.deep_depclean:
-                state.deep_depclean = planned.key
+        if phase == "lower" and self.settings.deep_depclean:
+            state.deep_depclean = planned.key
         setattr(state, phase, done)
         self.work.save(state)
 
@@ -199,17 +191,16 @@ class Builder:
             self.lock.check_time(epoch)
         return epoch
 
-    def _lower(self, inputs: Inputs, overlay_hash: str, local_hash: str, state: State) -> Lower:
-        return Lower(
+    def _lower(self, steps: Steps, inputs: Inputs, overlay_hash: str, local_hash: str, state: State) -> None:
+        if durable.lost(state):
+            self.log.note(durable.LOST.text)
+            state.stage3 = ""  # nothing of it is used
+        box = self._container(self.work.lower)
+        world = World(
             work=self.work,
             artifact=self.settings.directory,
-            arch=self.settings.arch,
             definition=self.definition,
-            inputs=inputs,
-            overlay=self.overlay,
-            overlay_hash=overlay_hash,
-            local_hash=local_hash,
-            container=self._container(self.work.lower),
+            container=box,
             binhosts=Binhosts.of(self.settings, self.keyring, self.work.binhosts, self.log),
             packages=tree.binpkgs(self.settings, self.definition, self.work),
             state=state,
@@ -217,6 +208,21 @@ class Builder:
             deep_depclean=self.settings.deep_depclean,
             break_circular_deps=self.settings.break_circular_deps,
         )
+        with durable.writing(self.work, state) as write_out:
+            Lower(
+                work=self.work,
+                artifact=self.settings.directory,
+                arch=self.settings.arch,
+                definition=self.definition,
+                inputs=inputs,
+                overlay=self.overlay,
+                overlay_hash=overlay_hash,
+                local_hash=local_hash,
+                container=box,
+                state=state,
+                world=world,
+                write_out=write_out,
+            ).run(steps)
 
     def _upper(self, steps: Steps) -> None:
         merged = self.definition

@@ -38,7 +38,9 @@ class ProgramError(GenpackError):
 
 
 class StepError(GenpackError):
-    """A step of a phase failed. `tail` holds the last lines of its output."""
+    """A step of a phase failed. `tail` holds the last lines of its output; `output` all of it, where that is kept."""
+
+    output = ""
 
     def __init__(self, message: str, *, tail: list[str], log: Path, tip: str | None = None) -> None:
         super().__init__(message, tip=tip)

@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from genpack import artifact, beside, fetch, hashing, lock, overlay_source, overlays, plan
+from genpack import artifact, beside, durable, fetch, hashing, lock, overlay_source, overlays, plan
 from genpack import upper as upper_phase
 from genpack.digests import identity
 from genpack.errors import GenpackError
 from genpack.expected import Expected, Foresight
+from genpack.lock import Lock
 from genpack.log import Log, size
 from genpack.model import Definition
 from genpack.plan import Decision, Pins
@@ -33,6 +34,26 @@ class Named:
     name: str
     sha256: str
     mark: str = ""
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What a build and its plan start from: the lock (None: there is none), genpack-overlay, the merged definition."""
+
+    lock: Lock | None
+    overlay: Path
+    definition: Definition
+
+
+def basis(settings: Settings, log: Log) -> Basis:
+    """Reads them. Raises GenpackError for a lock that --locked insists on, and an architecture without profiles."""
+    pinned = lock.read(settings.directory)
+    if settings.locked:
+        lock.require(pinned, settings.arch.name)
+    overlay = overlay_source.locate(settings, log, pinned).folder
+    definition = artifact.load(settings, log, overlay)
+    overlays.require_arch(overlay, settings.arch.gentoo)
+    return Basis(pinned, overlay, definition)
 
 
 def pins(
@@ -62,6 +83,8 @@ def _found(phase: str, work: WorkDir, image: Path, state: State) -> Reason | Non
     place = {"lower": work.lower, "upper": work.upper, "pack": image}[phase]
     if not place.exists() or getattr(state, phase) is None:
         return NOT_BUILT
+    if phase == "lower" and durable.lost(state):
+        return durable.LOST
     if phase == "pack" and (state.image != str(place) or state.image_identity != list(identity(place))):
         return Reason(None, f"{place.name} is not the file that was written")
     if phase == "pack" and (missing := beside.missing(place, work)):
@@ -82,12 +105,8 @@ class Foreseen:
 
 def foresee(settings: Settings, log: Log, wanted: Sequence[str] = PHASES) -> Foreseen:
     """The plan of a build. Reads the artifact, the work folder and small files of a mirror; changes nothing there."""
-    pinned = lock.read(settings.directory)
-    if settings.locked:
-        lock.require(pinned, settings.arch.name)
-    overlay = overlay_source.locate(settings, log, pinned).folder
-    definition = artifact.load(settings, log, overlay)
-    overlays.require_arch(overlay, settings.arch.gentoo)
+    known = basis(settings, log)
+    pinned, overlay, definition = known.lock, known.overlay, known.definition
     overlay_hash = overlays.content_hash(overlay)
     if pinned is not None:
         pinned.check_overlay(overlay_hash, overlay)

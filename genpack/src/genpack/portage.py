@@ -138,6 +138,11 @@ def _remove_empty(folder: Path, top: Path) -> None:
         folder = folder.parent
 
 
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 @dataclass(frozen=True)
 class Emerge:
     """Makes emerge's command lines. `jobs`: packages at a time, and the load up to which another is started; None: one

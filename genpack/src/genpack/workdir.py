@@ -42,6 +42,7 @@ class State:
     `indexed`: the repositories' metadata caches are up to date with `overlay` and `local_overlay`; `settled`: all
     packages have been installed once since the stage3 was unpacked; `tailored`: what packages were built with from the
     artifact's folders; `deep_depclean`: the key of the lower layer that was last rid of build-time dependencies;
+    `writing`: the boot (its id) in which the lower layer was last changed, until all of it is on disk;
     `by_hand`: says which changes `genpack upper-bash` made to the upper layer, empty for none."""
 
     stage3: str = ""
@@ -53,6 +54,7 @@ class State:
     settled: bool = False
     tailored: dict[str, str] = field(default_factory=dict)
     deep_depclean: str = ""
+    writing: str = ""
     managed: list[str] = field(default_factory=list)
     lower: PhaseState | None = None
     upper: PhaseState | None = None

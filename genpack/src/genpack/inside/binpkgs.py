@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""Looks after PKGDIR with Portage's own code: run in the container by the lower layer's Python.
+"""Looks after PKGDIR, and at what is installed, with Portage's own code: run in the container by the lower layer's
+Python. One start of Portage for all that can be told at once.
 
     python3 binpkgs.py '{"do": "check"|"use", "alone": BOOL, "deep": BOOL, "repositories": [...], "days": N}'
 
 `alone`: no other genpack uses this PKGDIR. Without it nothing but what is damaged is removed.
-Prints one JSON object a line: {"dropped": FILE, "why": TEXT}, {"stale": PACKAGE}, {"reinstall": PACKAGE}.
+Prints one JSON object a line: {"dropped": FILE, "why": TEXT}, {"stale": PACKAGE}, {"reinstall": PACKAGE},
+{"masked": PACKAGE}, {"configuration": FILE}.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -24,6 +27,7 @@ from portage.exception import (  # type: ignore[import-untyped]  # Portage has n
 )
 from portage.gpkg import gpkg  # type: ignore[import-untyped]  # Portage has no types
 from portage.locks import lockfile, unlockfile  # type: ignore[import-untyped]  # Portage has no types
+from portage.util import find_updated_config_files  # type: ignore[import-untyped]  # Portage has no types
 
 SUFFIXES = (".gpkg.tar", ".xpak", ".tbz2")
 
@@ -156,6 +160,21 @@ class Cache:
             return None
         return without_noise(Path(path).read_text(errors="replace"))
 
+    def masked(self) -> None:
+        """Installed packages that a package.mask masks."""
+        installed = self.trees["vartree"].dbapi
+        for cpv in installed.cpv_all():
+            slot, repository = installed.aux_get(cpv, ["SLOT", "repository"])
+            if portage.settings._getMaskAtom(cpv, {"SLOT": slot, "repository": repository}) is not None:
+                say(masked=str(cpv))
+
+    def configuration(self) -> None:
+        """New versions of protected configuration files, which wait beside the old ones."""
+        protected = shlex.split(portage.settings.get("CONFIG_PROTECT", ""))
+        for folder, names in find_updated_config_files(portage.root, protected):
+            for name in names or [folder]:
+                say(configuration=str(name))
+
     def use(self, days: int, *, alone: bool) -> None:
         """Marks the packages that are installed as used now, by their access time, and, if `alone`, removes those that
         nobody has used for so many days."""
@@ -181,9 +200,11 @@ def main() -> None:
     cache = Cache()
     if options["do"] == "use":
         cache.use(options["days"], alone=options["alone"])
+        cache.configuration()
     else:
         cache.check(alone=options["alone"], deep=options["deep"])
         cache.stale(options["repositories"], alone=options["alone"])
+        cache.masked()
 
 
 if __name__ == "__main__":
