@@ -252,6 +252,21 @@ def test_the_base_is_untouched_by_the_variant(big: Path, image: Path, space: Wor
     assert squashfs.cat(image, ".genpack/artifact").strip() == "toy"
 
 
+def test_a_licence_that_is_taken_back(big: Path, space: Workspace, lower: Path) -> None:
+    """Portage keeps the package; a fresh lower layer would not have it. The update itself is done, etc-update too."""
+    for name, text in (("toy.conf", "old"), ("._cfg0000_toy.conf", "new")):
+        (lower / "etc" / name).write_text(text)
+    space.define(**{**DEFINITION, "license": {}})
+    result = space.genpack("lower", "--arch", "x86_64")
+    assert result.status == 1, str(result)
+    (line,) = result.error_lines("genpack")
+    assert line.endswith(": app-misc/toy-eula-1.0 (demo-eula)")
+    assert """tip: accept it with the key license ({ "app-misc/toy-eula": "demo-eula" }), or""" in result.stderr
+    assert installed(lower, "app-misc/toy-eula") == ["toy-eula-1.0"]
+    assert (lower / "etc/toy.conf").read_text() == "new"
+    assert list((lower / "etc").glob("._cfg*")) == []
+
+
 @pytest.fixture(scope="module")
 def less(big: Path, space: Workspace, timing: Timing) -> Path:
     """An update that takes keys and folders back. The patch's removal is not committed."""

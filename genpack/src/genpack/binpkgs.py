@@ -62,12 +62,14 @@ def _lock(folder: Path) -> Iterator[int]:
 class Findings:
     """`dropped`: files that are gone. `stale`, `reinstall`: packages (CATEGORY/NAME) whose ebuild changed without a new
     revision: binary packages not to use, installed ones to install again. `masked`: installed packages that a
-    package.mask masks; `configuration`: files that etc-update has to look at."""
+    package.mask masks; `refused`: installed ones (category/name-version) and their licences that are not accepted;
+    `configuration`: files that etc-update has to look at."""
 
     dropped: Sequence[str] = ()
     stale: Sequence[str] = ()
     reinstall: Sequence[str] = ()
     masked: Sequence[str] = ()
+    refused: Sequence[str] = ()
     configuration: Sequence[str] = ()
 
 
@@ -89,7 +91,7 @@ class Cache:
 
     def used(self, steps: Steps) -> Findings:
         """Marks what is installed as used, and removes what nobody used for long unless another build runs; finds new
-        versions of configuration files."""
+        versions of configuration files, and licences that are not accepted."""
         with alone(self.folder) as alone_here:
             return self._run(steps, {"do": "use", "alone": alone_here, "days": DAYS})
 

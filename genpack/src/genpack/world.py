@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from genpack import binpkgs, distfiles, merges, overlays, portage, progress, tailored
+from genpack import atoms, binpkgs, distfiles, merges, overlays, portage, progress, tailored
 from genpack.binhosts import Binhosts
 from genpack.container import Container
 from genpack.errors import StepError
@@ -78,6 +79,19 @@ class World:
         for path in distfiles.unusable(self.container):
             path.unlink(missing_ok=True)
             steps.write(f"# removed {path}: a download with a wrong checksum")
+        self._require_licences(steps, now.refused)
+
+    def _require_licences(self, steps: Steps, refused: Sequence[str]) -> None:
+        """Raises StepError for what is wanted and could not be installed today: a fresh lower layer would refuse it."""
+        if not refused:
+            return
+        with steps.step("check licences"):
+            found = [(package, words.split()) for package, _, words in (each.partition(" ") for each in refused)]
+            told = [f"{package} ({', '.join(words)})" for package, words in found]
+            package, words = found[0]
+            entry = f'"{atoms.package(package)}": "{" ".join(words)}"'
+            what = f"installed and still wanted, but the licence is not accepted any more: {', '.join(told)}"
+            raise steps.failure(what, tip=f"accept it with the key license ({{ {entry} }}), or take the package out")
 
     def _given_breaker(self, steps: Steps, emerge: portage.Emerge) -> None:
         """Installs the packages of the key circulardep_breaker, once for each of its values."""

@@ -6,7 +6,7 @@ Python. One start of Portage for all that can be told at once.
 
 `alone`: no other genpack uses this PKGDIR. Without it nothing but what is damaged is removed.
 Prints one JSON object a line: {"dropped": FILE, "why": TEXT}, {"stale": PACKAGE}, {"reinstall": PACKAGE},
-{"masked": PACKAGE}, {"configuration": FILE}.
+{"masked": PACKAGE}, {"configuration": FILE}, {"refused": "PACKAGE LICENCE..."}.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 import portage  # type: ignore[import-untyped]  # Portage has no types
 from portage.emaint.modules.binhost import binhost  # type: ignore[import-untyped]  # Portage has no types
 from portage.exception import (  # type: ignore[import-untyped]  # Portage has no types
+    InvalidDependString,
     PortageException,
     SignatureException,
 )
@@ -168,6 +169,19 @@ class Cache:
             if portage.settings._getMaskAtom(cpv, {"SLOT": slot, "repository": repository}) is not None:
                 say(masked=str(cpv))
 
+    def licences(self) -> None:
+        """Installed packages with a licence that is not accepted. Portage leaves them as they are."""
+        installed = self.trees["vartree"].dbapi
+        names = ["USE", "LICENSE", "SLOT", "repository"]
+        for cpv in installed.cpv_all():
+            metadata = dict(zip(names, installed.aux_get(cpv, names), strict=True))
+            try:
+                refused = portage.settings._getMissingLicenses(cpv, metadata)
+            except InvalidDependString:
+                continue  # a damaged entry; emerge tells of it
+            if refused:
+                say(refused=" ".join([str(cpv), *sorted(refused)]))
+
     def configuration(self) -> None:
         """New versions of protected configuration files, which wait beside the old ones."""
         protected = shlex.split(portage.settings.get("CONFIG_PROTECT", ""))
@@ -201,6 +215,7 @@ def main() -> None:
     if options["do"] == "use":
         cache.use(options["days"], alone=options["alone"])
         cache.configuration()
+        cache.licences()
     else:
         cache.check(alone=options["alone"], deep=options["deep"])
         cache.stale(options["repositories"], alone=options["alone"])
