@@ -53,10 +53,6 @@ def image(space: Workspace, timing: Timing) -> Path:
         path.write_text(text)
     for name, text in UNITS.items():
         space.write(f"usr/lib/systemd/system/{name}", text)
-    # The source archive of the artifact's own package, put where downloads go: there is no server to get it from.
-    distfiles = space.cache / "genpack/distfiles"
-    distfiles.mkdir(parents=True)
-    shutil.copy(space.mirror.folder / "distfiles/toy-1.0.tar.gz", distfiles)
     git(space, "init", "-q")
     git(space, "add", ".")
     git(space, "commit", "-q", "-m", "all keys")
@@ -125,6 +121,7 @@ def test_kernel(image: Path, lower: Path) -> None:
 
 
 def test_local_overlay(image: Path, lower: Path) -> None:
+    """Its source archive is in the mirror's folder: nothing serves it."""
     assert squashfs.cat(image, "usr/share/toy-local/word") == "local\n"
     manifest = (lower / "var/db/repos/genpack-local/app-misc/toy-local/Manifest").read_text()
     assert re.fullmatch(r"DIST toy-1\.0\.tar\.gz \d+ BLAKE2B [0-9a-f]{128} SHA512 [0-9a-f]{128}\n", manifest)

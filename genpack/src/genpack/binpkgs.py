@@ -9,17 +9,16 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from genpack import overlays, process
-from genpack.container import Container
+from genpack.container import INSIDE, Container
 from genpack.steps import Steps
 
 #: A package that no build used for so long is removed.
 DAYS = 180
 
-_INSIDE = "/mnt/genpack-inside"
 #: What Portage says when a binary package is at fault.
 _FAULT = re.compile(
     r"Digest verification failed|Error extracting|Invalid binary package|non-existent binary|is not usable"
@@ -96,10 +95,8 @@ class Cache:
             return self._run(steps, {"do": "use", "alone": alone_here, "days": DAYS})
 
     def _run(self, steps: Steps, options: dict[str, object]) -> Findings:
-        place = Path(__file__).with_name("inside")
-        box = replace(self.container, read_only=[*self.container.read_only, (place, _INSIDE)])
-        (box.root / _INSIDE.lstrip("/")).mkdir(parents=True, exist_ok=True)
-        argv = box.argv(["python3", "-B", f"{_INSIDE}/binpkgs.py", json.dumps(options)], network=False)
+        words = ["python3", "-B", f"{INSIDE}/binpkgs.py", json.dumps(options)]
+        argv = self.container.with_programs().argv(words, network=False)
         steps.write(f"$ {process.command_line(argv)}")
         result = process.run(argv)
         text = result.stdout.decode(errors="replace")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from genpack import files, process
@@ -24,6 +24,9 @@ MOUNT_POINTS = (
     *("mnt/host", "var/cache/distfiles", "var/cache/binpkgs", "var/cache/download"),
     *("var/tmp", "tmp", "run", "proc", "sys", "dev"),
 )
+
+#: Where genpack's own programs are in the tree, for the tree's Python.
+INSIDE = "/mnt/genpack-inside"
 
 
 def own_mounts() -> None:
@@ -79,6 +82,11 @@ class Container:
         environment = {"LANG": "C.UTF-8", "NO_COLOR": "1", "TERM": "dumb", **self.env}
         words += [f"--setenv={name}={value}" for name, value in environment.items()]
         return [*words, "--", *command]
+
+    def with_programs(self) -> Container:
+        """The same, with genpack's own programs."""
+        (self.root / INSIDE.lstrip("/")).mkdir(parents=True, exist_ok=True)
+        return replace(self, read_only=[*self.read_only, (Path(__file__).with_name("inside"), INSIDE)])
 
 
 def resolv_conf_target(root: Path) -> str | None:

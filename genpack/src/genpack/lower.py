@@ -9,7 +9,7 @@ from pathlib import Path
 
 from genpack import overlays, portage, process, space, timestamp
 from genpack.arch import Arch
-from genpack.container import MOUNT_POINTS, Container
+from genpack.container import INSIDE, MOUNT_POINTS, Container
 from genpack.errors import GenpackError
 from genpack.hashing import ABSENT
 from genpack.inputs import Input, Inputs
@@ -121,10 +121,15 @@ class Lower:
     def index(self, steps: Steps) -> None:
         """Manifests for local packages that have none; md5-cache: without it each resolution sources every ebuild."""
         local = self.work.lower / REPOSITORIES / overlays.LOCAL_NAME
-        for ebuild in overlays.without_manifest(local):
+        place = f"/{REPOSITORIES}/{overlays.LOCAL_NAME}"
+        lacking = overlays.without_manifest(local)
+        if lacking:
+            with steps.step("look for source archives in folder mirrors"):
+                words = ["python3", "-B", f"{INSIDE}/archives.py", place, *lacking]
+                steps.command(self.container.with_programs().argv(words), what="reading ebuilds of overlay/")
+        for ebuild in lacking:
             with steps.step(f"manifest of {Path(ebuild).parent}"):
-                path = f"/{REPOSITORIES}/{overlays.LOCAL_NAME}/{ebuild}"
-                self._run(steps, ["ebuild", path, "manifest"], f"making the Manifest of {Path(ebuild).parent}")
+                self._run(steps, ["ebuild", f"{place}/{ebuild}", "manifest"], f"the Manifest of {Path(ebuild).parent}")
         names = [overlays.NAME]
         if local.is_dir():
             names.append((local / "profiles/repo_name").read_text().strip())

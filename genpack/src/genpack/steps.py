@@ -22,6 +22,7 @@ TAIL_LINES = 20
 _BLAME = (
     (re.compile(r">>> Failed to emerge ([^\s,]+)"), "{} failed"),
     (re.compile(r"emerge: (there are no ebuilds to satisfy .+)"), "{}"),
+    (re.compile(r"!!! (Fetch failed for .+), can't update Manifest"), "{}"),
     (re.compile(r"!!! (All ebuilds that could satisfy .+)"), "{}"),
     (re.compile(r"[a-z][a-z-]*: error: (.+)"), "{}"),
 )
