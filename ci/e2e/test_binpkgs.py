@@ -34,6 +34,14 @@ for name in good other; do
 done
 cp -a /var/cache/binpkgs hosts-unsigned
 """
+#: Portage's own trust set-up, as getuto makes it of Gentoo's keys.
+TRUST = """mkdir -m 755 -p /etc/portage/gnupg
+gpg --homedir /etc/portage/gnupg --batch --import /root/good.asc
+gpg --homedir /etc/portage/gnupg --list-keys --with-colons | sed -n 's/^fpr:*\\([^:]*\\):.*/\\1:6:/p' \\
+    | gpg --homedir /etc/portage/gnupg --import-ownertrust
+gpgconf --homedir /etc/portage/gnupg --kill all
+chmod -R a+rX /etc/portage/gnupg
+"""
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +114,26 @@ def test_refused_packages(place: Workspace) -> None:
         assert not (lower(place) / "var/db/pkg/app-misc/toy-1.0").exists()
     again(place, "--no-verify", "--binhost", place.base / "unsigned", why="no-verify").ok()
     assert "Emerging binary (1 of 1) app-misc/toy-1.0" in log(place)
+
+
+def test_hosts_of_the_stage3_and_a_cache_of_its_own(place: Workspace) -> None:
+    root = lower(place)
+    place.genpack("bash", "sh", "-ec", TRUST).ok()
+    conf = root / "etc/portage/binrepos.conf/stage3.conf"
+    conf.parent.mkdir(exist_ok=True)
+    own = place.work / "x86_64/binpkgs"
+    with serve(place.base / "good") as web:
+        conf.write_text(f"[stage3]\nsync-uri = {web.url}\nlocation = /var/cache/binhost/stage3\n")
+        result = again(place, "--getbinpkg", "--offline", "--independent-binpkgs", why="offline").ok()
+        assert "note: --offline: --getbinpkg has no effect" in result.stderr
+        assert web.log == []
+        assert "Emerging (1 of 1) app-misc/toy-1.0" in log(place)
+        assert [path.name for path in own.rglob("*.gpkg.tar")] == ["toy-1.0-1.gpkg.tar"]
+        assert not list(packages(place).rglob("*.gpkg.tar"))
+        again(place, "--getbinpkg", why="stage3").ok()
+        assert web.of(TOY) == [(None, 200)]
+        assert "Emerging binary (1 of 1) app-misc/toy-1.0" in log(place)
+    conf.unlink()
 
 
 @pytest.mark.parametrize("how", ["cut", "flipped", "index"])
