@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from conftest import Reading
 from genpack.binhosts import Binhosts, parse
+from genpack.workdir import WorkDir
 
-from genpack import binpkgs, portage
+from genpack import binpkgs, merge, options, portage, tree
 
 UNUSABLE = """\
  * Binary package is not usable (verification failed):
@@ -22,6 +24,15 @@ def test_alone_only_while_nobody_uses_it(tmp_path: Path) -> None:
         assert not mine
     with binpkgs.alone(folder) as mine:
         assert mine
+
+
+def test_a_cache_of_its_own(read: Reading, tmp_path: Path) -> None:
+    given = {**dict.fromkeys(options.OPTIONS), "directory": tmp_path, "arch": "i686"}
+    settings, _ = options.read(given)
+    work = WorkDir(tmp_path / "work", "i686", None)
+    for text, place in (("", settings.cache / "binpkgs/i686"), (", independent_binpkgs: true", work.binpkgs)):
+        merged = merge.merge(read(f"{{name: 'x'{text}}}")[0], "i686", None, "x")
+        assert tree.binpkgs(settings, merged, work) == place
 
 
 def test_damage_is_told_from_a_failed_build() -> None:

@@ -226,3 +226,15 @@ def test_help_imports_little() -> None:
     code = "import sys; sys.argv = ['genpack', '--help']\nfrom genpack import cli\ntry: cli.main()\nexcept SystemExit: "
     code += "print([m for m in ('genpack.build', 'ctypes', 'urllib.request', 'rich') if m in sys.modules])"
     assert process.run([sys.executable, "-c", code]).stdout.decode().endswith("[]\n")
+
+
+def test_options_that_stand_over_the_definition(genpack: Run, tmp_path: Path) -> None:
+    folder = define(tmp_path / "a", "{name: 'a', compression: 'gzip', devel: true, variants: {v: {devel: false}}}")
+    shown = json.loads(genpack("-C", folder, "--compression", "zstd:7", "--independent-binpkgs", "show")[1])
+    assert shown["compression"] == {"algorithm": "zstd", "level": 7}
+    assert shown["independent_binpkgs"] is True
+    for words, devel in ((("--variant", "v"), False), (("--variant", "v", "--devel"), True)):
+        shown = json.loads(genpack("-C", folder, *words, "show")[1])
+        assert shown["compression"] == "gzip"
+        assert "independent_binpkgs" not in shown
+        assert shown.get("devel", False) is devel
