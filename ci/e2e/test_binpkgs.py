@@ -39,6 +39,7 @@ TRUST = """mkdir -m 755 -p /etc/portage/gnupg
 gpg --homedir /etc/portage/gnupg --batch --import /root/good.asc
 gpg --homedir /etc/portage/gnupg --list-keys --with-colons | sed -n 's/^fpr:*\\([^:]*\\):.*/\\1:6:/p' \\
     | gpg --homedir /etc/portage/gnupg --import-ownertrust
+gpg --homedir /etc/portage/gnupg --batch --check-trustdb
 gpgconf --homedir /etc/portage/gnupg --kill all
 chmod -R a+rX /etc/portage/gnupg
 """
