@@ -13,6 +13,7 @@ import pty
 import re
 import select
 import shlex
+import shutil
 import struct
 import subprocess
 import termios
@@ -29,6 +30,7 @@ from harness.machine import Timing
 from harness.toy import BUILD_LIMIT, Mirror, Workspace, wait_until
 
 OWN_FAILURE = 125
+EBUILD = 'EAPI=8\nDESCRIPTION="x"\nHOMEPAGE="https://x.invalid"\nLICENSE="MIT"\nSLOT="0"\nKEYWORDS="amd64"\n'
 
 
 @pytest.fixture(scope="module")
@@ -300,6 +302,15 @@ def test_a_failure_names_the_package(desk: Workspace, built: list[dict[str, Any]
     assert Path(error["log"]).is_file()
     assert shlex.split(error["go_on"])[-1] == "lower"
     assert [e["ok"] for e in events if e["event"] == "phase-end"] == [False]
+    ebuild = desk.artifact / "overlay/app-misc/nowhere/nowhere-1.ebuild"
+    ebuild.parent.mkdir(parents=True)
+    ebuild.write_text(f'{EBUILD}SRC_URI="https://toy.invalid/gone-1.tar.gz"\n')
+    result = desk.genpack("lower", "--offline")
+    assert result.status == 1, str(result)
+    (line,) = result.error_lines("genpack")
+    assert "manifest of app-misc/nowhere: " in line
+    assert line.endswith(": Fetch failed for gone-1.tar.gz")
+    shutil.rmtree(desk.artifact / "overlay")
     desk.define()
     desk.genpack("build").ok()
 
