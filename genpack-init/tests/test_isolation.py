@@ -15,6 +15,7 @@ import pytest
 
 import genpack_init
 from genpack_init import plugins
+from genpack_init.isolation import Surroundings
 from genpack_init.testing import FakeSystem, ini
 
 # (what the first plugin does, what the second one must find)
@@ -39,6 +40,9 @@ CASES = {
     "logging": ("import logging; logging.disable(); logging.getLogger().handlers.clear()",
                 "__import__('logging').getLogger().manager.disable == 0"),
     "user": ("os.geteuid() or (os.setegid(65534), os.seteuid(65534))", "(os.geteuid(), os.getegid()) == who"),
+    "ini's ways": ("ini.optionxform = str; ini['_default']['A'] = '2'; ini.add_section('new')",
+                   "ini['_default']['A'] == '1' and ini.sections() == ['_default']"),
+    "name that can't be compared": ("os.sep = type('', (), {'__eq__': lambda *_: 1 / 0})()", "os.sep == '/'"),
     "ini": ("ini.clear(); ini['_default'] = {'a': '2'}", "ini.get('_default', 'a') == '1'"),
     "exception too": ("os.umask(0o777); raise ValueError", "os.umask(0o22) == 0o22"),
     "global name": ("global shared; shared = 1", "'shared' not in globals()"),
@@ -85,6 +89,25 @@ def test_what_was_changed_is_in_the_detailed_log(system: FakeSystem, caplog: pyt
     caplog.clear()
     system.run(system.write("2.py", "def configure(): pass"))
     assert not [line for line in caplog.messages if "put back" in line]
+
+
+def test_one_taking_stock_serves_for_all_plugins(system: FakeSystem) -> None:
+    """What one plugin imports or adds belongs to the surroundings of the next, and is put back after that."""
+    sources = (
+        "import builtins, colorsys, sys\ndef configure():\n    builtins.mine = 1",
+        "import builtins, sys\ndef configure():\n    builtins.mine = 2; sys.modules['colorsys'] = 3; raise ValueError",
+        "import builtins, sys\ndef configure():\n    assert builtins.mine == 1 and sys.modules['colorsys'].rgb_to_hsv",
+        "import sys\ndef configure():\n    del sys.modules['colorsys']; sys.modules = {}",
+        "import sys\ndef configure():\n    assert 'colorsys' in sys.modules and 'os' in sys.modules",
+    )
+    before = Surroundings()
+    try:
+        for number, source in enumerate(sources):
+            result = plugins.run_one(str(system.write(f"{number}.py", source)), ini(), lambda line: None, before)
+            assert result.status == ("failed" if number == 1 else "ok"), result
+        assert not [name for name in sys.modules if name.startswith(plugins.PACKAGE)]
+    finally:
+        vars(builtins).pop("mine", None)
 
 
 def test_an_offer_reaches_the_next_plugin_and_nothing_else_does(system: FakeSystem) -> None:

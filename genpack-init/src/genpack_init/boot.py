@@ -8,6 +8,7 @@ import os
 import time
 
 from genpack_init import plugins, systemini
+from genpack_init.isolation import Surroundings
 from genpack_init.log import FOR_PEOPLE, set_up_boot
 from genpack_init.paths import STATE_FILE, replace_file, text_path
 from genpack_init.platform import load_firmware_config
@@ -31,7 +32,8 @@ def main(descriptor: int) -> int:
     if systemini.get_boolean(ini, systemini.DEFAULT_SECTION, "debug", False):
         logging.getLogger().setLevel(logging.DEBUG)
     logging.info("system.ini: %s", ", ".join(ini.files) or "none")
-    results = [plugins.run_one(path, ini, progress) for path in plugins.discover()]
+    before = Surroundings()
+    results = [plugins.run_one(path, ini, progress, before) for path in plugins.discover()]
     total = round((time.perf_counter() - begin) * 1000, 3)
     summarize(results, ini.files, total)
     logging.shutdown()

@@ -96,34 +96,34 @@ def describe(caught: BaseException) -> str:
         return type(caught).__name__
 
 
-def run_one(path: str, ini: ConfigParser, progress: Progress) -> Result:
-    """Run one plugin on a copy of `ini`. Nothing that it raises comes out, `sys.exit` included."""
+def run_one(path: str, ini: ConfigParser, progress: Progress, before: Surroundings | None = None) -> Result:
+    """Run one plugin on a copy of `ini`. Nothing that it raises comes out, `sys.exit` included.
+
+    `before`: what the process is put back to; one object for all plugins of a boot saves taking stock for each.
+    """
     name = os.path.basename(path)
     progress(f"start {name}")
     begin = time.perf_counter()
     status, error = "ok", None
     own = f"{PACKAGE}.{name.removesuffix('.py')}"
     sys.modules.pop(own, None)  # of a plugin of the same name that was interrupted
-    before = Surroundings()
-    if isinstance(ini, SystemIni):
-        ini = ini.copy()
+    before = before or Surroundings()
     try:
         configure = getattr(load(path), "configure", None)
         if configure is None:
             status = "skipped"
             logging.info("%s: no configure(), skipped", name)
         elif parameters(configure):
-            configure(ini)
+            configure(ini.copy() if isinstance(ini, SystemIni) else ini)
         else:
             configure()
     except Interrupt:
         raise
     except BaseException as caught:
-        before.restore()  # the error line must come through, whatever the plugin did to logging
+        before.restore(own)  # the error line must come through, whatever the plugin did to logging
         status, error = "failed", describe(caught)
         logging.error("plugin %s failed: %s", name, error, exc_info=True)
-    sys.modules.pop(own, None)
-    changed = before.restore()
+    changed = before.restore(own)
     if changed:
         logging.debug("%s: put back what it changed: %s", name, ", ".join(changed))
     ms = round((time.perf_counter() - begin) * 1000, 3)

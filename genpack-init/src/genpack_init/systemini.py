@@ -10,7 +10,7 @@ import codecs
 import logging
 import re
 from collections.abc import Callable, Iterator
-from configparser import ConfigParser, Interpolation
+from configparser import ConfigParser, Interpolation, SectionProxy
 
 from genpack_init.paths import INITRAMFS, text_path
 from genpack_init.platform import FIRMWARE_CONFIG, read_bytes
@@ -72,22 +72,25 @@ class SystemIni(ConfigParser):
         super().__init__(interpolation=LenientInterpolation(), strict=False)
         self.sources: dict[tuple[str, str], str] = {}
         self.files: list[str] = []
-        self._layers: list[tuple[Values, str]] = []
         self._origin: SystemIni | None = None
         self.add_section(DEFAULT_SECTION)
 
     def copy(self) -> SystemIni:
         """The same keys for one plugin: what it changes stays its own, what it offers reaches this object too."""
-        other = SystemIni()
-        for values, source in self._layers:
-            other.add(values, source)
+        # What a new parser with read_dict would be, made in a tenth of the time.
+        other = SystemIni.__new__(SystemIni)
+        mine, its = vars(self), vars(other)
+        its.update(mine)
+        its["_sections"] = {name: values.copy() for name, values in mine["_sections"].items()}
+        its["_defaults"] = mine["_defaults"].copy()
+        its["_proxies"] = {name: SectionProxy(other, name) for name in mine["_proxies"]}
+        other.sources, other.files = self.sources.copy(), self.files.copy()
         other._origin = self
         return other
 
     def add(self, values: Values, source: str) -> None:
         """Lay the keys of one file over those that are there."""
         self.files.append(source)
-        self._layers.append((values, source))
         self.read_dict(values, source)
         for section, keys in values.items():
             for key in keys:
