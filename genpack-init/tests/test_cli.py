@@ -135,7 +135,8 @@ def test_check(command: Command, tmp_path: Path) -> None:
         "genpack-init: warning: i.ini: mtu: no plugin reads this key; it is read in [net:*]",
         "genpack-init: warning: i.ini: [x] z: no plugin reads this key",
     ]
-    done = command("check", "--ini", "i.ini", "--root", tmp_path, "--json")
+    said, done = done.stderr, command("check", "--ini", "i.ini", "--root", tmp_path, "--json")
+    assert done.stderr == said
     data = json.loads(done.stdout)
     assert data["version"] == 1 and data["plugins"] == ["05-none.py", "10-p.py"]
     assert [(key["plugin"], key["section"], key["key"]) for key in data["keys"]] == [
@@ -151,7 +152,7 @@ def test_check(command: Command, tmp_path: Path) -> None:
     ["SYSTEM_INI = [1]", "SYSTEM_INI = [('a', 'b')]", "SYSTEM_INI = f()", "SYSTEM_INI = 3", "SYSTEM_INI = [{}]", "(",
      "\0", "SYSTEM_INI = [('s', 'k', 'colour', 1, 'h')]",
      "SYSTEM_INI = [{'section': 's', 'key': 'k', 'type': 'str', 'default': 1, 'help': 'h', 'pattern': '('}]",
-     "SYSTEM_INI = [('s', 'k', 'str', 1, 'h', 'more')]"],
+     "SYSTEM_INI = [('s', 'k', 'str', 1, 'h', 'more')]", "SYSTEM_INI = [(['s', 3], 'k', 'str', 1, 'h')]"],
 )  # fmt: skip
 def test_broken_table(tmp_path: Path, source: str) -> None:
     (tmp_path / "p.py").write_text(source)
@@ -162,6 +163,12 @@ def test_broken_table(tmp_path: Path, source: str) -> None:
 def test_annotated_table(tmp_path: Path) -> None:
     (tmp_path / "p.py").write_text("SYSTEM_INI: list[tuple]\nSYSTEM_INI: list[tuple] = [('s', 'k', 'str', 1, 'h')]")
     assert tables.describe(str(tmp_path / "p.py")).keys == (tables.Key("s", "k", "str", 1, "h"),)
+
+
+def test_row_of_several_sections(tmp_path: Path) -> None:
+    (tmp_path / "p.py").write_text("SYSTEM_INI = [(['a', 'b:*'], 'k', 'str', 1, 'h'), ('c', 'l', 'str', 1, 'h')]")
+    found = [(key.section, key.key) for key in tables.describe(str(tmp_path / "p.py")).keys]
+    assert found == [("a", "k"), ("b:*", "k"), ("c", "l")]
 
 
 def test_unread_of_an_empty_ini() -> None:

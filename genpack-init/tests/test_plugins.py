@@ -24,7 +24,11 @@ def plugin(system: FakeSystem, name: str, text: str) -> Path:
 def test_byte_order(system: FakeSystem) -> None:
     for name in ("a.py", "B.py", "10-x.py", "9-y.py", "é.py", "note.txt"):
         plugin(system, name, "")
-    assert [os.path.basename(path) for path in plugins.discover()] == ["10-x.py", "9-y.py", "B.py", "a.py", "é.py"]  # noqa: PTH119 - text
+    plugin(system, "folder.py/file", "")
+    os.mkfifo(system.root / "usr/lib/genpack-init/fifo.py")  # a whiteout of overlayfs is a device; this needs no root
+    (system.root / "usr/lib/genpack-init/link.py").symlink_to("nowhere")
+    names = [os.path.basename(path) for path in plugins.discover()]  # noqa: PTH119 - text
+    assert names == ["10-x.py", "9-y.py", "B.py", "a.py", "link.py", "é.py"]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@
 SYSTEM_INI = [
     ("_default", "motto", "str", None, "text of /etc/motd"),
     {"section": "_default", "key": "greet", "type": "bool", "default": True, "help": "greet at the console",
-     "group": "system"},
+     "group": "System"},
     {"section": "_default", "key": "color", "type": "str", "default": "blue", "help": "colour of the greeting",
      "choices": ["blue", "red"], "allowed": "blue or red"},
     {"section": "_default", "key": "token", "type": "text", "default": None, "help": "tokens, one a line",

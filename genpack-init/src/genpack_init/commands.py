@@ -88,8 +88,8 @@ def check(options: Namespace) -> int:
             for key in plugin.keys:
                 where = key.key if key.section == systemini.DEFAULT_SECTION else f"[{key.section}] {key.key}"
                 print(f"    {where:30} {key.type:5} {key.help}")
-        for line in broken + problems:
-            logging.warning("%s", line)
+    for line in broken + problems:
+        logging.warning("%s", line)
     return 2 if problems else 1 if broken else 0
 
 

@@ -79,6 +79,16 @@ def _unescape(text: str) -> str:
     return text
 
 
+def is_active_swap(path: Name) -> bool:
+    """True if the kernel swaps on a device or file already. It knows it by the path that it was switched on with."""
+    try:
+        with open(text_path("proc/swaps"), encoding="utf-8", errors="surrogateescape") as file:
+            lines = file.read().splitlines()[1:]
+    except FileNotFoundError:
+        return False
+    return any(_unescape(line.split()[0]) == os.fspath(path) for line in lines if line.split())
+
+
 def parted(disk: Name, command: str, *, check: bool = False) -> int:
     """Run `parted --script DISK COMMAND`. Exit status, 0 = good; `check=True` raises GenpackInitError instead."""
     return run(["parted", "--script", disk, *command.split()], check=check)

@@ -45,7 +45,9 @@ def discover() -> list[str]:
     """Paths of the plugins of the root, in byte order of their names."""
     folder = os.fsencode(text_path(PLUGIN_FOLDER))
     try:
-        names = sorted(name for name in os.listdir(folder) if name.endswith(b".py"))
+        with os.scandir(folder) as entries:  # a folder is no plugin, nor is the device that an overlay hides one with
+            files = [entry.name for entry in entries if entry.is_file(follow_symlinks=False) or entry.is_symlink()]
+        names = sorted(name for name in files if name.endswith(b".py"))
     except FileNotFoundError:
         logging.warning("no plugins: %s does not exist", os.fsdecode(folder))
         return []

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from genpack_init.errors import GenpackInitError, Interrupt
 from genpack_init.isolation import Surroundings
@@ -33,7 +33,8 @@ class Key:
     """A row of a SYSTEM_INI table. `section` may be a pattern such as "network:*".
 
     `allowed` says in words what `choices` (words in lower case), `pattern` (a regular expression, of what Python's and
-    JavaScript's have in common, that fits a whole word, line or value), `minimum` and `maximum` say exactly.
+    JavaScript's have in common, that fits a whole word, line or value), `minimum` and `maximum` say exactly. `group`:
+    the heading that a form has it under.
     """
 
     section: str
@@ -96,11 +97,17 @@ def _rows(tree: ast.Module) -> list[Key]:
                 raise GenpackInitError("SYSTEM_INI is not a table of plain values") from error
             if not isinstance(table, list | tuple):
                 raise GenpackInitError("SYSTEM_INI is not a list")
-            return [_row(row) for row in table]
+            return [Key(**{**row, "section": section}) for row in map(_row, table) for section in _sections(row)]
     return []
 
 
-def _row(row: object) -> Key:
+def _sections(row: dict[str, Any]) -> list[str]:
+    """A row may be that of several sections."""
+    sections = row["section"]
+    return list(sections) if isinstance(sections, list | tuple) else [sections]
+
+
+def _row(row: object) -> dict[str, Any]:
     fields = dict(zip(FIELDS, row, strict=True)) if isinstance(row, tuple | list) else row
     if not isinstance(fields, dict) or set(FIELDS) - set(fields) or set(fields) - set(FIELDS) - set(OPTIONAL):
         needs = f"{', '.join(FIELDS)} (and may have {', '.join(OPTIONAL)})"
@@ -109,9 +116,11 @@ def _row(row: object) -> Key:
         re.compile(fields.get("pattern") or "")
     except re.error as error:
         raise GenpackInitError(f"SYSTEM_INI: {fields['key']}: the pattern is none: {error}") from error
+    if not all(isinstance(section, str) for section in _sections(fields)):
+        raise GenpackInitError(f"SYSTEM_INI: {fields['key']}: a section is a name, or a list of names")
     if fields["type"] not in TYPES:
         raise GenpackInitError(f"SYSTEM_INI: type {fields['type']!r} is none of {', '.join(TYPES)}")
-    return Key(**fields)
+    return fields
 
 
 def bad_values(ini: SystemIni, plugins: list[Plugin]) -> tuple[list[str], list[str]]:
@@ -185,4 +194,4 @@ def _nearest(section: str, key: str, keys: list[Key]) -> str:
 
 
 #: Keys that genpack-init itself reads.
-OWN = Key(DEFAULT_SECTION, "debug", "bool", False, "log in detail")
+OWN = Key(DEFAULT_SECTION, "debug", "bool", False, "log in detail", group="System")

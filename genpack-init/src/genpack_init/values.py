@@ -21,8 +21,8 @@ def read_keys(ini: ConfigParser, row: Row, *, section: str | None = None, also: 
     """The good parts of a value: the words (parted by blanks or commas) of a `list`, the lines of a `text` (without
     those that start with #), else the value itself; nothing if it is absent or empty.
 
-    `section`: where to look, if the row's is a pattern. `also`: a rule beyond the row's, false for a bad part. Each bad
-    part is one error line in the log; of a secret it does not show the value.
+    `section`: where to look, if the row's is a pattern or several. `also`: a rule beyond the row's, false for a bad
+    part. Each bad part is one error line in the log; of a secret it does not show the value.
     """
     where, key, kind = section or str(row["section"]), str(row["key"]), row["type"]
     text = ini.get(where, key, fallback="").strip()

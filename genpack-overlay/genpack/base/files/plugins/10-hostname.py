@@ -19,7 +19,7 @@ SYSTEM_INI = [
         "allowed": "1 to 64 letters, digits, hyphens and dots; each part starts and ends with a letter or digit",
         "pattern": r"(?=.{1,64}$)"
         r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*",
-        "group": "system",
+        "group": "System",
     }
 ]
 

@@ -16,7 +16,7 @@ SYSTEM_INI = [
         "help": "time zone, such as Asia/Tokyo",
         "allowed": "a name below /usr/share/zoneinfo, such as Asia/Tokyo or UTC",
         "pattern": r"[A-Za-z0-9][A-Za-z0-9_+-]*(?:/[A-Za-z0-9][A-Za-z0-9_+-]*)*",
-        "group": "system",
+        "group": "System",
     }
 ]
 

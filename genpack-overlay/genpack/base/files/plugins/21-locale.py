@@ -17,7 +17,7 @@ SYSTEM_INI = [
         "help": "language and character set, such as ja_JP.UTF-8",
         "allowed": "a locale's name, such as C.UTF-8 or ja_JP.UTF-8",
         "pattern": r"(?:C|POSIX|[a-z]{2,3}(?:_[A-Z]{2})?)(?:\.[A-Za-z0-9-]+)?(?:@[A-Za-z0-9]+)?",
-        "group": "system",
+        "group": "System",
     },
     {
         "section": "_default",
@@ -27,7 +27,7 @@ SYSTEM_INI = [
         "help": "keyboard of the text console, such as jp106",
         "allowed": "the name of a keymap of the image, such as us or jp106",
         "pattern": r"[A-Za-z0-9][A-Za-z0-9_.-]*",
-        "group": "system",
+        "group": "System",
     },
 ]
 

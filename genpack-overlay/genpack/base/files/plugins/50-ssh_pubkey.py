@@ -25,7 +25,7 @@ SYSTEM_INI = [
         "pattern": r"(?:.*\s)?(?:sk-)?(?:ssh-(?:ed25519|rsa|dss)|ecdsa-sha2-nistp(?:256|384|521))(?:@openssh\.com)?"
         r"\s+AAAA[0-9A-Za-z+/]{16,}={0,3}(?:\s.*)?",
         "secret": True,  # someone may paste a private key
-        "group": "access",
+        "group": "Access",
     }
 ]
 

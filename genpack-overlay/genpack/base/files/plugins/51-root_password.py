@@ -20,7 +20,7 @@ SYSTEM_INI = [
         "help": "root's password: a crypt(5) hash, or plain text, which is hashed before it is written",
         "allowed": "text, or a hash such as $6$...",
         "secret": True,
-        "group": "access",
+        "group": "Access",
     }
 ]
 

@@ -14,7 +14,7 @@ SYSTEM_INI = [
         "type": "bool",
         "default": None,
         "help": "log root in on the consoles without a password; no: no longer",
-        "group": "access",
+        "group": "Access",
     }
 ]
 

@@ -16,7 +16,7 @@ SYSTEM_INI = [
         "help": "time servers",
         "allowed": "host names or addresses, separated by blanks or commas",
         "pattern": r"[A-Za-z0-9](?:[A-Za-z0-9.:-]{0,252}[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45}",
-        "group": "network",
+        "group": "Network",
     }
 ]
 

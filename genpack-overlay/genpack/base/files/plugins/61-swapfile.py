@@ -11,7 +11,7 @@ import struct
 from configparser import ConfigParser
 from pathlib import Path
 
-from genpack_init import get_boolean, get_mount_info, mkswap, root_path, run, rw_path
+from genpack_init import get_boolean, get_mount_info, is_active_swap, mkswap, root_path, run, rw_path
 
 SYSTEM_INI = [
     {
@@ -20,7 +20,7 @@ SYSTEM_INI = [
         "type": "bool",
         "default": True,
         "help": "swap file on a persistent data partition, 2 x RAM at most; no: it is removed",
-        "group": "system",
+        "group": "System",
     }
 ]
 
@@ -37,7 +37,7 @@ def configure(ini: ConfigParser) -> None:
     if not get_boolean(ini, "_default", "swapfile", True):
         remove(file)
         return
-    if not is_persistent() or is_active(file):
+    if not is_persistent() or is_active_swap(file):
         return
     if not file.is_file():
         size = wanted_size()
@@ -55,15 +55,6 @@ def configure(ini: ConfigParser) -> None:
 def is_persistent() -> bool:
     """True if the writable layer is a file system on a disk."""
     return rw_path().is_dir() and get_mount_info(rw_path()).get("source", "").startswith("/dev/")
-
-
-def is_active(file: Path) -> bool:
-    """True if the kernel swaps on it already. It knows the file by the path that it was switched on with."""
-    try:
-        lines = root_path("proc/swaps").read_text().splitlines()[1:]
-    except FileNotFoundError:
-        return False
-    return any(line.split()[0] == str(file) for line in lines if line.split())
 
 
 def wanted_size() -> int:
@@ -114,7 +105,7 @@ def no_copy_on_write(descriptor: int) -> None:
 
 def remove(file: Path) -> None:
     """Off and away, with what a boot that was cut off left."""
-    if is_active(file) and run(["swapoff", file]) != 0:
+    if is_active_swap(file) and run(["swapoff", file]) != 0:
         logging.error("swapfile: %s is in use and can't be switched off", file)
         return
     for path in (file, file.with_name("swapfile.tmp")):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from genpack_init import get_partition_info, root_path, run
+from genpack_init import get_partition_info, is_active_swap, root_path, run
 
 SIGNATURE = b"SWAPSPACE2"  # the end of the first page, mkswap(8)
 PAGE_SIZES = (4096, 8192, 16384, 65536)
@@ -15,7 +15,7 @@ PAGE_SIZES = (4096, 8192, 16384, 65536)
 def configure() -> None:
     """Switch it on. The 4 KiB stand-in of a VM without swap is no swap space, and is passed over."""
     device = swap_disk()
-    if device is None or not has_signature(device) or is_active(device):
+    if device is None or not has_signature(device) or is_active_swap(device):
         return
     info = get_partition_info(device)
     if info and info["type"] == "swap" and run(["swapon", device]) == 0:
@@ -43,12 +43,3 @@ def has_signature(device: Path) -> bool:
     except OSError:
         return False
     return any(start[size - len(SIGNATURE) : size] == SIGNATURE for size in PAGE_SIZES)
-
-
-def is_active(device: Path) -> bool:
-    """True if the kernel swaps on it already."""
-    try:
-        lines = root_path("proc/swaps").read_text().splitlines()[1:]
-    except FileNotFoundError:
-        return False
-    return any(line.split()[0] == str(device) for line in lines if line.split())
