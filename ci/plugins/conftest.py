@@ -17,7 +17,8 @@ OVERLAY = Path(__file__).resolve().parents[2] / "genpack-overlay"
 
 def plugin_files() -> dict[str, Path]:
     """Every plugin of the overlay, by its name without number and suffix."""
-    return {path.stem.partition("-")[2]: path for path in sorted(OVERLAY.glob("genpack/*/files/plugins/**/*.py"))}
+    found = [*OVERLAY.glob("genpack/*/files/plugins/**/*.py"), *OVERLAY.glob("*/*/files/[0-9][0-9]-*.py")]
+    return {path.stem.partition("-")[2]: path for path in sorted(found)}
 
 
 @pytest.fixture
