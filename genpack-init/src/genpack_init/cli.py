@@ -34,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", parents=[places], help="list plugins, their keys, and keys that nobody reads")
     check.add_argument("--json", action="store_true", help="for programs")
     commands.add_parser("blame", help="plugins of this boot, slowest first")
+    commands.add_parser("report", help="finish boot-report.txt on the boot partition")
     return parser
 
 
@@ -79,6 +80,9 @@ def _dispatch(options: argparse.Namespace) -> int:
         return commands.interact()
     if options.command == "blame":
         return commands.blame()
+    if options.command == "report":
+        set_up_people()
+        return commands.report()
     import os
 
     if not os.path.isdir(options.root):

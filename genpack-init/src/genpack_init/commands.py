@@ -112,6 +112,17 @@ def blame() -> int:
     return 0
 
 
+def report() -> int:
+    """Finish this boot's entry of boot-report.txt."""
+    from genpack_init.report import finish
+
+    try:
+        finish()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise GenpackInitError(f"boot-report.txt: {error}") from error
+    return 0
+
+
 def interact() -> int:
     """An interactive Python with the module loaded."""
     import builtins

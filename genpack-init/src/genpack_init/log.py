@@ -51,6 +51,27 @@ class KernelHandler(logging.Handler):
             os.close(descriptor)
 
 
+class Memory(logging.Handler):
+    """Keeps the text of the first warnings and errors, for the boot report."""
+
+    MOST = 200
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[tuple[int, str]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One more."""
+        if len(self.lines) < self.MOST:
+            self.lines.append((record.levelno, record.getMessage()))
+
+
+def remembered(level: int) -> list[str]:
+    """The lines of that level that were logged since the boot's log was set up."""
+    memories = [handler for handler in logging.getLogger().handlers if isinstance(handler, Memory)]
+    return [line for memory in memories for number, line in memory.lines if number == level]
+
+
 class PeopleFormatter(logging.Formatter):
     """`genpack-init: error: ...` for the command line; colour on a terminal unless NO_COLOR is set."""
 
@@ -73,6 +94,7 @@ def set_up_boot() -> None:
     root = logging.getLogger()
     root.setLevel(logging.INFO)
     root.addHandler(KernelHandler())
+    root.addHandler(Memory())
     path = text_path(LOG_FILE)
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
