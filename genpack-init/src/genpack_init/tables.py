@@ -108,7 +108,7 @@ def _sections(row: dict[str, Any]) -> list[str]:
 
 
 def _row(row: object) -> dict[str, Any]:
-    fields = dict(zip(FIELDS, row, strict=True)) if isinstance(row, tuple | list) else row
+    fields = dict(zip(FIELDS, row, strict=False)) if isinstance(row, tuple | list) and len(row) <= len(FIELDS) else row
     if not isinstance(fields, dict) or set(FIELDS) - set(fields) or set(fields) - set(FIELDS) - set(OPTIONAL):
         needs = f"{', '.join(FIELDS)} (and may have {', '.join(OPTIONAL)})"
         raise GenpackInitError(f"SYSTEM_INI: a row needs {needs}: {row!r}")
