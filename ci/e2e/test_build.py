@@ -66,6 +66,7 @@ def test_build(first: Result, toy: Workspace) -> None:
     assert squashfs.cat(toy.image, ".genpack/artifact").strip() == "toy"
     names = re.findall(r"^(\S+)\[", squashfs.cat(toy.image, ".genpack/packages"), re.MULTILINE)
     assert "app-misc/toy-1.0" in names
+    assert ".genpack/system_ini.json" not in files  # nothing reads system.ini in an image without genpack-init
 
 
 def test_setuid_bit_and_capability_are_kept(first: Result, toy: Workspace, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from harness import squashfs
 from harness.squashfs import Entry
 
+REPO = Path(__file__).resolve().parents[2]
 SIZE_LIMIT = 130_000_000  # bytes
 
 
@@ -120,9 +122,26 @@ def test_metadata(hello_image: Path) -> None:
     assert not [n for n in names if n.startswith(("sys-apps/portage-", "genpack/genpack-progs-"))]
 
 
-def test_genpack_artifacts_lists_what_was_built() -> None:
-    import json
+def test_the_image_lists_the_keys_of_its_plugins(hello_image: Path, files: dict[str, Entry]) -> None:
+    """Those that packages brought and the artifact's own, each with all that a form needs."""
+    table = json.loads(squashfs.cat(hello_image, ".genpack/system_ini.json"))
+    assert (table["version"], table["problems"]) == (1, [])
+    plugins = {path.rsplit("/", 1)[1] for path in matching(files, r"^usr/lib/genpack-init/[^/]+\.py$")}
+    assert set(table["plugins"]) == plugins and "95-greeting.py" in plugins
+    keys = {(key["section"], key["key"]): key for key in table["keys"]}
+    assert {"hostname", "timezone", "ssh_pubkey", "root_password"} <= {key for _, key in keys}
+    assert all(key["group"] and key["help"] for key in keys.values())
+    assert {key for _, key in keys if keys[_, key]["secret"]} == {"ssh_pubkey", "root_password"}
+    sample = json.loads((REPO / "ci/formats/genpack-init/system_ini.json").read_text())
+    assert {frozenset(key) for key in keys.values()} == {frozenset(key) for key in sample["keys"]}
+    own = keys["_default", "greeting"]
+    assert (own["plugin"], own["type"], own["default"], own["group"], own["allowed"]) == (
+        "95-greeting.py", "str", "Hello", "Services", "1 to 40 characters",
+    )  # fmt: skip
+    assert {section for section, key in keys if key == "mtu"} == {"network", "network:*"}
 
+
+def test_genpack_artifacts_lists_what_was_built() -> None:
     from harness.commands import run
 
     listed = json.loads(run("genpack-artifacts", "list", "--json").ok().stdout)

@@ -11,6 +11,7 @@ import base64
 import gzip
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pytest
 from harness.commands import run
 from harness.machine import STOP_LIMIT, Machine, Timing
 
+REPO = Path(__file__).resolve().parents[2]
 RAISES = """\
 # SPDX-License-Identifier: MIT
 def configure(ini):
@@ -44,6 +46,14 @@ import os
 def configure(ini):
     os._exit(3)
 """
+#: The FAT boot partition of an installed system, as the initramfs has it mounted before any plugin runs.
+MOUNTS = """\
+# SPDX-License-Identifier: MIT
+from genpack_init import boot_path, run
+def configure():
+    boot_path().mkdir(exist_ok=True)
+    run(["mount", "-o", "loop,fmask=0177,dmask=0077", "/run/initramfs/rw/boot.img", boot_path()], check=True)
+"""
 #: Plain text, in which the reader has to see a percent sign, a semicolon and a hash sign.
 PASSWORD = "s;e#same%1"
 FIRST_INI = f"""\
@@ -60,6 +70,7 @@ ssh_pubkey = {{key}}
 #: 10.0.2.15 is the one that QEMU's network forwards to; the others are seen in the guest alone.
 CHANGED_INI = """\
 hostname = iris
+greeting = Guten Tag
 timezone = Asia/Tokyo
 locale = de_DE.UTF-8
 keymap = us
@@ -109,6 +120,12 @@ pivot_root . old
 exec /shutdown poweroff'
 echo "ended with $?"
 """
+#: Finished (its unit may still be waiting for an address), read, unmounted: genpack-shutdown expects no boot partition
+#: on the data disk.
+REPORT = (
+    "systemctl start --wait genpack-boot-report.service && base64 -w0 /run/initramfs/boot/boot-report.txt"
+    " && umount /run/initramfs/boot"
+)
 SIZE_MIB = 512
 #: What the plugins are expected to leave on the console.
 ON_PURPOSE = r"Traceback \(most recent call last\)"
@@ -141,6 +158,9 @@ def disk(ssh_key: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (plugins / "00-quits.py").write_text(QUITS)
     (plugins / "zy-forks.py").write_text(FORKS)
     (plugins / "zz-exits.py").write_text(EXITS)
+    (plugins / "98-mounts.py").write_text(MOUNTS)
+    shutil.copy(REPO / "genpack-overlay/genpack/systemimg/files/plugins/99-boot_report.py", plugins)
+    run("mkfs.fat", "-C", tree / "boot.img", "1024").ok()
     make_fat(tree / "fat.img", folder)
     key = ssh_key.with_suffix(".pub").read_text().strip()
     ini = tree / "system.ini"
@@ -218,6 +238,11 @@ def ask(vm: Machine) -> Said:
     return {part.split("\n", 1)[0]: part.partition("\n")[2].strip() for part in parts}
 
 
+def read_report(vm: Machine) -> str:
+    """boot-report.txt, as it is on the FAT file system."""
+    return base64.b64decode(vm.out(REPORT, timeout=120)).decode()
+
+
 def is_password(vm: Machine, password: str) -> bool:
     """By PAM's own helper."""
     return vm.ssh(f"printf '{password.replace('%', '%%')}\\0' | unix_chkpwd root nullok").status == 0
@@ -238,6 +263,7 @@ def first_boot(start: Start, disk: Path) -> Said:
         said = ask(vm)
         said["good password"], said["bad password"] = str(is_password(vm, PASSWORD)), str(is_password(vm, "other"))
         vm.out("echo kept > /root/file")
+        said["report"] = read_report(vm)
         vm.power_off()
         said["console"] = vm.console.text()
         said["trouble"] = "\n".join(vm.console.trouble(ON_PURPOSE))
@@ -253,6 +279,7 @@ def second_boot(first_boot: Said, start: Start, disk: Path, ssh_key: Path) -> Sa
         vm.booted()
         said = ask(vm)
         said["file"] = vm.out("cat /root/file")
+        said["report"] = read_report(vm)
         link = said["default"].split(" dev ")[1].split()[0]
         ini = CHANGED_INI.format(hashed=HASHED, key=key, link=link)
         vm.out(
@@ -312,6 +339,20 @@ def test_a_bad_value_is_one_line_and_the_rest_applies(first_boot: Said) -> None:
     assert line in first_boot["check"] and first_boot["check"].endswith("status 2")
 
 
+def test_boot_report(first_boot: Said, second_boot: Said) -> None:
+    report = first_boot["report"]
+    assert report.startswith("\ufeff") and "\n" not in report.replace("\r\n", "")
+    lines = report.splitlines()
+    assert any(line.startswith("Image: hello, x86_64, profile paravirt, packages of ") for line in lines)
+    assert "  hostname = lotus" in lines and "  root_password (not shown)" in lines
+    error = "  system.ini: swapfile: 'perhaps' is not allowed; allowed: yes, no, on, off, true, false, 1 or 0"
+    assert error in lines and "  plugin 00-quits.py failed: SystemExit: 4" in lines
+    assert [line for line in lines if re.match("Boot: finished", line)], report
+    assert [line for line in lines if re.fullmatch(r"  \S+: 10\.0\.2\.15/24.*", line)], report
+    assert PASSWORD not in report
+    assert second_boot["report"] == report  # nothing is different: nothing is written
+
+
 def test_second_boot_finds_what_the_first_left_and_writes_nothing_new(first_boot: Said, second_boot: Said) -> None:
     assert second_boot["file"] == "kept"
     for what in ("machine-id", "host-key", "hostname", "timezone", "lang", "keymap", "shadow", "keys", "written"):
@@ -325,7 +366,7 @@ def test_third_boot_applies_every_change(second_boot: Said, start: Start, disk: 
         vm.booted()
         said = ask(vm)
         assert said["hostname"] == "iris"
-        assert vm.out("date +%Z; cat /run/hello/greeting").splitlines() == ["JST", "Hello from hello on iris"]
+        assert vm.out("date +%Z; cat /run/hello/greeting").splitlines() == ["JST", "Guten Tag from hello on iris"]
         assert said["lang"] == "LANG=de_DE.UTF-8"
         assert said["keymap"] == "KEYMAP=us"
         assert said["shadow"].split(":")[1] == HASHED
@@ -351,6 +392,10 @@ def test_third_boot_applies_every_change(second_boot: Said, start: Start, disk: 
         assert {line.split()[-1] for line in said["blame"].splitlines()} == {row["name"] for row in state["plugins"]}
         assert said["machine-id"] == second_boot["machine-id"]
         assert len(said["keys"].splitlines()) == 1
+        entries = read_report(vm).split("\r\n== ")[1:]
+        assert len(entries) == 2 and "hostname = lotus\r\n" in entries[1]
+        assert "  hostname = iris\r\n" in entries[0] and "\r\nErrors: none\r\n" in entries[0]
+        assert "  br0: 203.0.113.1/24" in entries[0]
         # FAT has no namespace of its own to be tested in: the guest's kernel knows it.
         assert vm.out(SHUTDOWN).endswith("ended with 130"), "reboot(2) ends a namespace's PID 1 by SIGINT"
         assert vm.out("cat /sys/block/loop*/loop/backing_file 2>/dev/null || :") == ""

@@ -12,7 +12,7 @@ from genpack.reasons import Reason
 from genpack.workdir import PhaseState, State
 
 #: Raised when a phase does something else with the same inputs.
-REVISIONS = {"lower": 1, "upper": 1, "pack": 2}
+REVISIONS = {"lower": 1, "upper": 2, "pack": 2}
 
 #: Keys of the definition that each phase reads; the order within each value counts.
 LOWER_KEYS = (

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The upper phase: package scripts, accounts, files/, build scripts, commands, services, copy-up; always from empty."""
+"""The upper phase, always from empty: package scripts, accounts, files/, build scripts, commands, services, copy-up,
+keys of system.ini."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from genpack import accounts, files, process
@@ -20,6 +21,11 @@ _COPY = (
     " tar --directory=/ --extract --file=- --preserve-permissions --same-owner --keep-directory-symlink"
     " --no-overwrite-dir"
 )
+
+#: Lists the keys of system.ini that the plugins of an image read.
+_INIT = "usr/bin/genpack-init"
+#: Of the upper alone, in place of the artifact's folder: a plugin of the lower layer is not in the image.
+_KEYS = "genpack-init check --json --root /mnt/host >/.genpack/system_ini.json"
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,12 @@ class Upper:
                     self._run(steps, command_line, "systemctl enable")
             with steps.step("copy-up"):
                 numbers = self._run(steps, ["genpack-copyup", *devel], "genpack-copyup")
-                files.sync_filesystem(self.work.upper)
+            if (self.work.upper / _INIT).is_file():
+                with steps.step("keys of system.ini"):
+                    image = replace(self.container, read_only=[(self.work.upper, "/mnt/host")], writable=[])
+                    argv = image.argv(["sh", "-c", _KEYS], network=False, tmpfs=["/var/tmp"])
+                    steps.command(argv, what="genpack-init check")
+            files.sync_filesystem(self.work.upper)
         return Copied(numbers.get("packages", 0), numbers.get("files", 0), numbers.get("bytes", 0))
 
     def _accounts(self, steps: Steps, merged: Path) -> None:
