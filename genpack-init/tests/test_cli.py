@@ -286,6 +286,12 @@ def test_check_names_bad_values(command: Command, tmp_path: Path) -> None:
     assert "debug: 'x'" in command("check", "--ini", "i.ini", "--root", tmp_path / "usr").stderr
 
 
+def test_addresses() -> None:
+    texts = ("192.0.2.1", "2001:db8::1", "192.0.2.1/24", "2001:db8::1/129", "192.0.2.1/", "192.0.2", "name", "")
+    assert [genpack_init.is_ip_address(text) for text in texts] == [True, True, *[False] * 6]
+    assert [genpack_init.is_ip_interface(text) for text in texts] == [True, True, True, *[False] * 5]
+
+
 def test_values_as_plugins_read_them() -> None:
     names: dict[str, list[dict[str, object]]] = {}
     exec(RULES, names)

@@ -26,7 +26,7 @@ from genpack_init.platform import coldplug, is_qemu, is_raspberry_pi, kernel_opt
 from genpack_init.process import run
 from genpack_init.systemd import disable_systemd_service, enable_systemd_service
 from genpack_init.systemini import bad_value, get_boolean, is_from_system_ini
-from genpack_init.values import read_key, read_keys
+from genpack_init.values import is_ip_address, is_ip_interface, read_key, read_keys
 
 __all__ = [
     "GenpackInitError",
@@ -47,6 +47,8 @@ __all__ = [
     "hash_password",
     "is_active_swap",
     "is_from_system_ini",
+    "is_ip_address",
+    "is_ip_interface",
     "is_password_of",
     "is_qemu",
     "is_raspberry_pi",

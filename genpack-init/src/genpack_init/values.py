@@ -67,6 +67,31 @@ def fits(row: Row, part: str) -> bool:
     return True
 
 
+def is_ip_address(text: str) -> bool:
+    """True for an IPv4 or IPv6 address, such as 192.0.2.1."""
+    from ipaddress import ip_address  # 5 ms that a boot without such a key need not pay
+
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_ip_interface(text: str) -> bool:
+    """True for an address that may have a prefix length, such as 192.0.2.1/24."""
+    address, slash, _ = text.partition("/")
+    if not slash:
+        return is_ip_address(address)
+    from ipaddress import ip_interface
+
+    try:
+        ip_interface(text)
+    except ValueError:
+        return False
+    return True
+
+
 def allowed(row: Row) -> str:
     """What the row allows, in words."""
     choices = row.get("choices")

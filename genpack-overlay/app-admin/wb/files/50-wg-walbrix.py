@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from configparser import ConfigParser
 
-from genpack_init import enable_systemd_service, read_key, read_keys, replace_file, root_path
+from genpack_init import enable_systemd_service, is_ip_interface, read_key, read_keys, replace_file, root_path
 
 SECTION = "wg-walbrix"
 #: The pattern of a key is that of 32 bytes in Base64.
@@ -52,7 +52,7 @@ def check(ini: ConfigParser) -> tuple[str, str | None] | None:
     key = read_key(ini, ROWS["privkey"])
     public = read_key(ini, ROWS["pubkey"])
     endpoint = read_key(ini, ROWS["endpoint"], also=lambda text: 0 < int(text.rpartition(":")[2]) < 65536)
-    lists = {name: read_keys(ini, ROWS[name], also=interface) for name in ("address", "allowed_ips")}
+    lists = {name: read_keys(ini, ROWS[name], also=is_ip_interface) for name in ("address", "allowed_ips")}
     if key is None:
         return None
     found = {"address": lists["address"], "pubkey": public, "endpoint": endpoint, "allowed_ips": lists["allowed_ips"]}
@@ -67,14 +67,3 @@ def check(ini: ConfigParser) -> tuple[str, str | None] | None:
         f"[Peer]\nPublicKey = {public}\nEndpoint = {endpoint}\nAllowedIPs = {', '.join(lists['allowed_ips'])}\n"
         f"PersistentKeepalive = {KEEPALIVE}\n"
     )
-
-
-def interface(word: str) -> bool:
-    """True for an address with or without prefix length."""
-    from ipaddress import ip_interface  # 5 ms that a boot without the tunnel need not pay
-
-    try:
-        ip_interface(word)
-    except ValueError:
-        return False
-    return True

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from configparser import ConfigParser
 
-from genpack_init import read_keys, replace_file, root_path
+from genpack_init import is_ip_address, is_ip_interface, read_keys, replace_file, root_path
 
 #: [network] is every wired interface without a section of its own, [network:IFACE] one interface.
 SYSTEM_INI = [
@@ -107,11 +107,11 @@ def one_interface(ini: ConfigParser, section: str, name: str, files: Files) -> d
     def words(key: str, also: Callable[[str], object] | None = None) -> list[str]:
         return read_keys(ini, ROWS[key], section=section, also=also)
 
-    own = words("address", address)
+    own = words("address", is_ip_interface)
     dhcp = DHCP[(words("dhcp") or ["no" if own else "yes"])[0].lower()]
     addresses = f"DHCP={dhcp}\n" + "".join(f"Address={word}\n" for word in own)
-    addresses += "".join(f"Gateway={word}\n" for word in words("gateway", plain_address))
-    addresses += "".join(f"DNS={word}\n" for word in words("dns", plain_address))
+    addresses += "".join(f"Gateway={word}\n" for word in words("gateway", is_ip_address))
+    addresses += "".join(f"DNS={word}\n" for word in words("dns", is_ip_address))
     domains = words("domains")
     if domains:
         addresses += f"Domains={' '.join(domains)}\n"
@@ -139,28 +139,6 @@ def one_interface(ini: ConfigParser, section: str, name: str, files: Files) -> d
     else:
         files[f"{FOLDER}/06-genpack-wired.network"] = network(WIRED, text, link)
     return made
-
-
-def address(word: str) -> bool:
-    """True for an address with prefix length."""
-    from ipaddress import ip_interface  # 5 ms that a boot with DHCP alone need not pay
-
-    try:
-        ip_interface(word)
-    except ValueError:
-        return False
-    return True
-
-
-def plain_address(word: str) -> bool:
-    """True for an address without prefix length."""
-    from ipaddress import ip_address
-
-    try:
-        ip_address(word)
-    except ValueError:
-        return False
-    return True
 
 
 def network(match: str, text: str, link: str = "") -> str:

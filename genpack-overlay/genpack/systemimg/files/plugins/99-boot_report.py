@@ -10,12 +10,16 @@ from genpack_init import replace_file, root_path
 from genpack_init.report import begin
 
 UNIT_NAME = "genpack-boot-report.service"
-# Nothing waits for it: it may itself wait for an address.
+# Nothing waits for it, as it may itself wait for an address. With default dependencies multi-user.target, which
+# wants it, would come after it.
 UNIT = """\
 [Unit]
 Description=Finish boot-report.txt on the boot partition
+DefaultDependencies=no
 Wants=boot-complete.target
-After=boot-complete.target network-online.target
+After=boot-complete.target multi-user.target network-online.target
+Conflicts=shutdown.target
+Before=shutdown.target
 
 [Service]
 Type=exec
