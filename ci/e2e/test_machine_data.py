@@ -346,7 +346,7 @@ def test_boot_report(first_boot: Said, second_boot: Said) -> None:
     assert any(line.startswith("Image: hello, x86_64, profile paravirt, packages of ") for line in lines)
     assert "  hostname = lotus" in lines and "  root_password (not shown)" in lines
     error = "  system.ini: swapfile: 'perhaps' is not allowed; allowed: yes, no, on, off, true, false, 1 or 0"
-    assert error in lines and "  plugin 00-quits.py failed: SystemExit: 4" in lines
+    assert error in lines and "  plugin 00-quits.py failed: SystemExit" in lines
     assert [line for line in lines if re.match("Boot: finished", line)], report
     assert [line for line in lines if re.fullmatch(r"  \S+: 10\.0\.2\.15/24.*", line)], report
     assert PASSWORD not in report

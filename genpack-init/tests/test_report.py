@@ -40,15 +40,16 @@ ADDRESSES = [
 ]  # fmt: skip
 FINISHED = """\
 Image: hello, variant red, x86_64, profile paravirt, packages of 2026-11-20
+Errors:
+  system.ini: swapfile: 'perhaps' is not allowed; allowed: yes or no
+  plugin 45-x.py failed: ValueError
+  (not shown) is said by a careless plugin
+  system.ini: line 9: neither [section] nor key = value; left out
+  system.ini: hostnam: no plugin reads this key; did you mean hostname?
 Settings of system.ini:
   hostname = lotus
   root_password (not shown)
   [network:eth0] address = 192.0.2.1/24
-Errors:
-  system.ini: swapfile: 'perhaps' is not allowed; allowed: yes or no
-  plugin 45-x.py failed: ValueError: (not shown)
-  system.ini: line 9: neither [section] nor key = value; left out
-  system.ini: hostnam: no plugin reads this key; did you mean hostname?
 Boot: finished; failed: bad.service
 Addresses:
   eth0: 192.0.2.1/24, 2001:db8::1/64
@@ -85,7 +86,8 @@ def start(device: FakeSystem, text: str = INI, *, errors: bool = True) -> bool:
     memory.lines.clear()
     if errors:
         logging.error("%s: swapfile: 'perhaps' is not allowed; allowed: yes or no", parsed.files[0])
-        logging.error("plugin 45-x.py failed: ValueError: sesame")
+        logging.error("plugin 45-x.py failed: ValueError: abc\ndef")
+        logging.error("sesame is said by a careless plugin")
         logging.warning("%s: line 9: neither [section] nor key = value; left out", parsed.files[0])
         logging.warning("something else, for the log alone")
     return report.begin(parsed)
@@ -126,7 +128,8 @@ def test_a_boot_like_the_one_before_writes_nothing(device: FakeSystem) -> None:
     assert path(device).stat() == before
     start(device, "hostname = iris\n", errors=False)
     first, second = entries(device)
-    assert first.startswith("Image: hello") and "hostname = iris\nErrors: none\nBoot: not finished\n" in first
+    end = "Errors: none\nSettings of system.ini:\n  hostname = iris\nBoot: not finished\n"
+    assert first.startswith("Image: hello") and first.endswith(end)
     assert second == FINISHED
     report.finish()
     assert len(entries(device)) == 2 and entries(device)[0].endswith("Update: none under way\n")
@@ -166,7 +169,10 @@ def test_ten_entries_in_16_kb(device: FakeSystem) -> None:
     assert 1 < len(entries(device)) < 5
     start(device, "".join(f"[network:{n}]\naddress = {'あ' * 500}\n" for n in range(100)), errors=False)
     (one,) = entries(device)
-    assert one.startswith("Image: hello") and one.count("あ" * 200) > 5
+    assert one.startswith("Image: hello") and one.count("あ" * 200) > 5 and "\n  ...\nBoot: not finished\n" in one
+    before = path(device).stat()
+    start(device, "".join(f"[network:{n}]\naddress = {'あ' * 500}\n" for n in range(100)), errors=False)
+    assert path(device).stat() == before
 
 
 def test_many_lines_are_counted() -> None:
@@ -178,7 +184,7 @@ def test_image_without_a_table_shows_names_alone(device: FakeSystem) -> None:
     for text in (None, "broken"):
         (device.root / ".genpack/system_ini.json").unlink() if text is None else device.write(report.KEY_TABLE, text)
         start(device, "hostname = lotus\n", errors=False)
-        assert "  hostname (not shown)\nErrors: none\n" in entries(device)[0]
+        assert "Errors: none\nSettings of system.ini:\n  hostname (not shown)\n" in entries(device)[0]
 
 
 @pytest.mark.parametrize("mount", ["vfat /dev/sda1 ro", "iso9660 /dev/sr0 rw", "btrfs /dev/sda1 rw"])

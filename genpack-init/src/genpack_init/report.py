@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import time
 from configparser import ConfigParser
 
@@ -37,6 +38,7 @@ MARK = "== "
 UNFINISHED = "Boot: not finished"
 MAX_BYTES, MAX_ENTRIES = 16384, 10
 MAX_LINES, MAX_WIDTH = 60, 240
+MAX_BEGINNING, MAX_ENTRY = 12000, 15000  # bytes; cut where it is made, so that the next boot makes the same of it
 HIDDEN = "(not shown)"
 ADDRESS_SECONDS = 60  # how long an address is waited for: DHCP may still be asking when the boot is complete
 
@@ -74,7 +76,7 @@ def finish() -> None:
     if state is None:
         raise GenpackInitError(f"{text_path(STATE)}: no such file", tip="the plugin boot_report writes it at boot")
     found = json.loads(state)
-    body = f"{found['beginning']}{ending()}"
+    body = cut(f"{found['beginning']}{ending()}", MAX_ENTRY)
     entries = read_entries(path)
     if entries and entries[0][0] == found["heading"]:  # what `begin` wrote in this boot
         entries = entries[1:]
@@ -106,12 +108,14 @@ def beginning(ini: ConfigParser) -> str:
         errors += tables.unread(ini, keys)
     for below in ("boot", "rw"):  # an owner knows the file by its name
         errors = [line.replace(text_path(f"{INITRAMFS}/{below}/system.ini"), "system.ini") for line in errors]
-    errors = [hidden(line, secrets) for line in errors]
-    return f"Image: {image()}\n{listed('Settings of system.ini', settings)}{listed('Errors', errors)}"
+    # What a plugin raised may quote a secret; it is for the log.
+    errors = [hidden(re.sub(r"^(plugin \S+ failed: \w+).*", r"\1", line, flags=re.DOTALL), secrets) for line in errors]
+    text = f"Image: {image()}\n{listed('Errors', errors)}{listed('Settings of system.ini', settings)}"
+    return cut(text, MAX_BEGINNING)
 
 
 def hidden(line: str, secrets: list[str]) -> str:
-    """A line without the secrets: what a plugin raises may quote one."""
+    """A line without the secrets, whoever quotes them."""
     for secret in sorted((secret for secret in secrets if len(secret) >= 4), key=len, reverse=True):
         line = line.replace(secret, HIDDEN)
     return line
@@ -133,6 +137,13 @@ def listed(title: str, lines: list[str]) -> str:
     short = [line if len(line) <= MAX_WIDTH else f"{line[: MAX_WIDTH - 3]}..." for line in short]
     more = [f"... and {len(lines) - MAX_LINES} more"] if len(lines) > MAX_LINES else []
     return f"{title}:\n" + "".join(f"  {line}\n" for line in [*short, *more])
+
+
+def cut(text: str, limit: int) -> str:
+    """Whole lines, `limit` bytes at most."""
+    if len(text.encode()) <= limit:
+        return text
+    return text.encode()[: limit - 8].decode(errors="ignore").rpartition("\n")[0] + "\n  ...\n"
 
 
 def key_table() -> list[Row]:
@@ -218,13 +229,9 @@ def read_entries(path: str) -> list[tuple[str, str]]:
 def write(path: str, entries: list[tuple[str, str]]) -> None:
     """The newest entries that the file has room for; after a power cut it is the old file or the new one."""
     entries = entries[:MAX_ENTRIES]
-    while len(data := _text(entries).encode()) > MAX_BYTES:
-        if len(entries) > 1:
-            entries = entries[:-1]
-        else:
-            heading, body = entries[0]
-            entries = [(heading, body.rstrip("\n").rpartition("\n")[0] + "\n")]
-    replace_file(path, data.decode(), 0o600)  # the only mode that this mount of FAT has
+    while len(_text(entries).encode()) > MAX_BYTES:
+        entries = entries[:-1]
+    replace_file(path, _text(entries), 0o600)  # the only mode that this mount of FAT has
     folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(folder)
