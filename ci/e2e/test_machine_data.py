@@ -159,7 +159,7 @@ def disk(ssh_key: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (plugins / "zy-forks.py").write_text(FORKS)
     (plugins / "zz-exits.py").write_text(EXITS)
     (plugins / "98-mounts.py").write_text(MOUNTS)
-    shutil.copy(REPO / "genpack-overlay/genpack/systemimg/files/plugins/99-boot_report.py", plugins)
+    shutil.copy(REPO / "genpack-overlay/genpack/systemimg/files/plugins/99-report.py", plugins)
     run("mkfs.fat", "-C", tree / "boot.img", "1024").ok()
     make_fat(tree / "fat.img", folder)
     key = ssh_key.with_suffix(".pub").read_text().strip()

@@ -74,7 +74,7 @@ def finish() -> None:
     if path is None:
         raise GenpackInitError(f"{text_path(BOOT)}: no FAT boot partition that can be written")
     if state is None:
-        raise GenpackInitError(f"{text_path(STATE)}: no such file", tip="the plugin boot_report writes it at boot")
+        raise GenpackInitError(f"{text_path(STATE)}: no such file", tip="the plugin report writes it at boot")
     found = json.loads(state)
     body = cut(f"{found['beginning']}{ending()}", MAX_ENTRY)
     entries = read_entries(path)

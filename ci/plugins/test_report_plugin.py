@@ -23,7 +23,7 @@ def with_boot_partition(system: FakeSystem) -> Path:
 def test_report_and_unit(system: FakeSystem, plugins: dict[str, Path], errors: Errors) -> None:
     report = with_boot_partition(system)
     for _ in range(2):
-        assert system.run(plugins["boot_report"], "hostname = lotus\n").status == "ok"
+        assert system.run(plugins["report"], "hostname = lotus\n").status == "ok"
     assert report.read_text(encoding="utf-8-sig").count("Boot: not finished") == 1 and errors() == []
     link = system.root / "run/systemd/system/multi-user.target.wants/genpack-boot-report.service"
     assert link.resolve() == system.root / UNIT
@@ -34,13 +34,13 @@ def test_report_and_unit(system: FakeSystem, plugins: dict[str, Path], errors: E
 
 def test_without_a_boot_partition(system: FakeSystem, plugins: dict[str, Path], errors: Errors) -> None:
     system.write("proc/self/mountinfo", "1 0 0:1 / / rw - overlay o rw\n")
-    assert system.run(plugins["boot_report"], "hostname = lotus\n").status == "ok"
+    assert system.run(plugins["report"], "hostname = lotus\n").status == "ok"
     assert errors() == [] and not list(system.root.rglob("*report*"))
 
 
 def test_full_boot_partition(system: FakeSystem, plugins: dict[str, Path], errors: Errors) -> None:
     report = with_boot_partition(system)
     report.mkdir()
-    assert system.run(plugins["boot_report"]).status == "ok"
+    assert system.run(plugins["report"]).status == "ok"
     assert len(errors()) == 1 and errors()[0].startswith("boot-report.txt: ")
     assert not (system.root / UNIT).exists()
