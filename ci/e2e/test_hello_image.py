@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 from harness import squashfs
+from harness.commands import run
 from harness.squashfs import Entry
+from harness.toy import Mirror
 
 REPO = Path(__file__).resolve().parents[2]
 SIZE_LIMIT = 130_000_000  # bytes
@@ -141,8 +144,25 @@ def test_the_image_lists_the_keys_of_its_plugins(hello_image: Path, files: dict[
     assert {section for section, key in keys if key == "mtu"} == {"network", "network:*"}
 
 
-def test_genpack_artifacts_lists_what_was_built() -> None:
-    from harness.commands import run
+@pytest.mark.full
+def test_a_plugin_whose_table_is_none_stops_the_build(
+    hello_image: Path, mirror: Mirror, cache: Path, build_cache: Path, tmp_path: Path
+) -> None:
+    """On hello's own lower layer; the good upper layer is made again."""
+    artifact, copy = REPO / "genpack-artifacts" / "hello", tmp_path / "hello"
+    shutil.copytree(artifact, copy)
+    (copy / "files/usr/lib/genpack-init/96-bad.py").write_text("SYSTEM_INI = [1]\n")
+    options = (*mirror.options(), "--work-dir", cache / "work" / "hello", "--output-dir", tmp_path, "upper")
+    env = {"XDG_CACHE_HOME": str(build_cache)}
+    try:
+        result = run("genpack", "-C", copy, *options, timeout=1500, env=env)
+        assert result.status == 1, str(result)
+        assert "96-bad.py: SYSTEM_INI: a row needs section, key" in result.stderr, str(result)
+        assert "Traceback" not in result.stderr
+    finally:
+        run("genpack", "-C", artifact, *options, timeout=1500, env=env).ok()
 
+
+def test_genpack_artifacts_lists_what_was_built() -> None:
     listed = json.loads(run("genpack-artifacts", "list", "--json").ok().stdout)
     assert [a["name"] for a in listed["artifacts"]] == ["hello"]
