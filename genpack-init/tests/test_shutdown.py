@@ -113,9 +113,31 @@ def test_circle_is_unmounted(disks: Path, prefix: Path, verb: str) -> None:
     assert f"<3>genpack-shutdown: all unmounted: {verb}\n" in log
     assert ("kexec: " in log) == (verb == "kexec")
     check_disks(disks)
-    listing = ["debugfs", "-R", "ls /", disks / "boot.img"]
-    names = subprocess.run(listing, check=True, capture_output=True, text=True).stdout
-    assert "system.img" in names and "boottime.txt" not in names
+    assert boot_files(disks) == [".", "..", "lost+found", "system.img"]
+
+
+def boot_files(folder: Path) -> list[str]:
+    listing = ["debugfs", "-R", "ls -p /", folder / "boot.img"]
+    lines = subprocess.run(listing, check=True, capture_output=True, text=True).stdout.split()
+    return sorted(line.split("/")[5] for line in lines)
+
+
+def test_a_boot_partition_that_systemd_has_made_read_only(disks: Path, prefix: Path) -> None:
+    """As systemd-shutdown leaves everything that it can't unmount."""
+    status, log = shut_down(disks, prefix, "poweroff", 'mount -o remount,ro "$N/oldroot/run/initramfs/boot"')
+    assert status == -signal.SIGINT
+    assert "<3>genpack-shutdown: all unmounted: poweroff\n" in log and "cannot remove" not in log
+    check_disks(disks)
+    assert boot_files(disks) == [".", "..", "lost+found", "system.img"]
+
+
+def test_boottime_that_can_not_be_removed_is_said(disks: Path, prefix: Path) -> None:
+    """A medium that can't be written: the kernel refuses to make it writable again."""
+    extra = 'B="$N/oldroot/run/initramfs/boot"; mount -o remount,ro "$B"; blockdev --setro "$(findmnt -no SOURCE "$B")"'
+    status, log = shut_down(disks, prefix, "poweroff", extra)
+    assert status == -signal.SIGINT
+    assert "<3>genpack-shutdown: cannot remove /boot/boottime.txt: " in log
+    assert boot_files(disks) == [".", "..", "boottime.txt", "lost+found", "system.img"]
 
 
 def test_busy_mount_is_detached_and_said(disks: Path, prefix: Path) -> None:

@@ -147,6 +147,14 @@ bool unmount_tree(const char *folder) {
     return mounts.count == 0;
 }
 
+// Still there at the next boot: that shutdown was not clean. systemd-shutdown has made every file system read-only.
+void remove_boottime() {
+    static const char path[] = "/boot/boottime.txt";
+    if (access(path, F_OK) != 0 || unlink(path) == 0) return;
+    if (errno == EROFS && mount(nullptr, "/boot", nullptr, MS_REMOUNT, nullptr) == 0 && unlink(path) == 0) return;
+    say(3, "cannot remove %s: %s", path, strerror(errno));
+}
+
 void end(const char *verb) {
     if (strcmp(verb, "kexec") == 0) {
         reboot(LINUX_REBOOT_CMD_KEXEC);
@@ -181,7 +189,7 @@ int main(int argc, char **argv) {
     detach_loops();
     clean &= unmount_tree("/rw");
     clean &= unmount_tree("/data");
-    unlink("/boot/boottime.txt");  // still there at the next boot: that shutdown was not clean
+    remove_boottime();
     clean &= unmount_tree("/boot");
     sync();
     say(3, "%s: %s", clean ? "all unmounted" : "not all was unmounted", verb);
