@@ -38,8 +38,9 @@ def test_folder_as_in_the_sample(tmp_path: Path) -> None:
     stamp.write_bytes(want["timestamp.commit"])
     metadata.write(tmp_path, ENVIRONMENT, sample_text())
     assert {path.name: path.read_bytes() for path in (tmp_path / ".genpack").iterdir()} == want
-    metadata.write(tmp_path, {**ENVIRONMENT, "VARIANT": ""}, sample_text())
+    metadata.write(tmp_path, {**ENVIRONMENT, "VARIANT": "", "PROFILE": ""}, sample_text())
     assert not (tmp_path / ".genpack/variant").exists()
+    assert (tmp_path / ".genpack/profile").read_text() == ""  # of the architecture itself
 
 
 def test_white_space_in_a_field_is_one_space() -> None:
@@ -48,7 +49,9 @@ def test_white_space_in_a_field_is_one_space() -> None:
 
 
 def test_missing_environment_and_timestamp_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ProgsError, match="ARTIFACT"):
+        metadata.write(tmp_path, {**ENVIRONMENT, "ARTIFACT": ""}, "")
     with pytest.raises(ProgsError, match="PROFILE"):
-        metadata.write(tmp_path, {**ENVIRONMENT, "PROFILE": ""}, "")
+        metadata.write(tmp_path, {k: v for k, v in ENVIRONMENT.items() if k != "PROFILE"}, "")
     with pytest.raises(ProgsError, match=r"timestamp\.commit is missing"):
         metadata.write(tmp_path, ENVIRONMENT, "")

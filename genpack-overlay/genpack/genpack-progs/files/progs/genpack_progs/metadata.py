@@ -41,11 +41,13 @@ def packages_text(packages: Iterable[Package], needed_by: Mapping[str, Iterable[
 
 
 def write(root: Path, environment: Mapping[str, str], packages: str) -> None:
-    """Write /.genpack below `root`. `environment` has GENPACK_ARCH, PROFILE, ARTIFACT and, if any, VARIANT."""
+    """Write /.genpack below `root`. `environment` has GENPACK_ARCH, ARTIFACT, PROFILE (empty: that of the architecture
+    itself) and, if any, VARIANT.
+    """
     folder = root / FOLDER
     folder.mkdir(mode=0o755, exist_ok=True)
     for name, variable in (("arch", "GENPACK_ARCH"), ("profile", "PROFILE"), ("artifact", "ARTIFACT")):
-        if not environment.get(variable):
+        if not environment.get(variable) and not (variable == "PROFILE" and variable in environment):
             raise ProgsError(f"the environment variable {variable} is not set, so /{FOLDER}/{name} can't be written")
         (folder / name).write_text(environment[variable], encoding="utf-8")
     if environment.get("VARIANT"):
