@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 from conftest import PROGS, Fake
-from genpack_progs import mysql
+from genpack_progs import cmd_mysql, mysql
 from genpack_progs.errors import ProgsError
 
 PROGRAM = [sys.executable, str(PROGS / "bin/with-mysql")]
@@ -91,6 +91,30 @@ def test_new_data_commands_and_the_end(place: Place) -> None:
         assert place.zones.read_text() == f"{mysql.ZONES}\n"
         assert place.client.read_text() == f"{talk} mysql\n"
         assert (place.path / "sql").read_text() == "insert zones;\n"
+
+
+@pytest.mark.parametrize(("mariadb", "there", "given", "loaded"), [
+    (False, True, (), ("auth_socket.so",)), (False, True, ("a.so",), ("auth_socket.so", "a.so")),
+    (False, True, ("auth_socket.so",), ("auth_socket.so",)), (False, False, ("a.so",), ("a.so",)),
+    (True, True, (), ()),
+])
+def test_auth_socket_is_loaded_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mariadb: bool, there: bool,
+                                           given: tuple[str, ...], loaded: tuple[str, ...]) -> None:
+    """dev-db/mysql's package script makes root the machine's root by it."""
+    monkeypatch.setattr(mysql, "PLUGINS", (str(tmp_path / "none"), str(tmp_path)))
+    if there:
+        (tmp_path / "auth_socket.so").touch()
+    tools = mysql.Tools(mariadb, "server", "admin", "client", None)
+    assert mysql.with_auth_socket(tools, given) == loaded
+
+
+def test_the_server_is_told_of_auth_socket(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mysql, "PLUGINS", (str(place.path),))
+    (place.path / "auth_socket.so").touch()
+    (place.data / "mysql").mkdir()
+    calls = place.server()
+    cmd_mysql.command(["--datadir", str(place.data), "--socket", str(place.socket), "true"])
+    assert calls.read_text().rstrip().endswith(" --plugin-load-add=auth_socket.so")
 
 
 def test_data_that_is_there_is_used(place: Place) -> None:

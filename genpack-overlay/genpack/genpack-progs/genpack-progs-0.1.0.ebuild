@@ -16,6 +16,7 @@ REQUIRED_USE="${PYTHON_REQUIRED_USE}"
 
 RDEPEND="
 	${PYTHON_DEPS}
+	app-arch/zstd
 	$(python_gen_cond_dep '
 		sys-apps/portage[${PYTHON_USEDEP}]
 	')

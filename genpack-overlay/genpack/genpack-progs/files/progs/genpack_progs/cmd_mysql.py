@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from .mysql import Server, find_tools, run_commands
+from .mysql import Server, find_tools, run_commands, with_auth_socket
 
 PROG = "with-mysql"
 DATADIR = "/var/lib/mysql"
@@ -23,7 +23,9 @@ def command(argv: list[str]) -> None:
                         "to load; can be given several times")
     parser.add_argument("commands", nargs="+", metavar="COMMAND", help="one word: quote it")
     args = parser.parse_args(argv)
-    server = Server(find_tools(), os.path.abspath(args.datadir), os.path.abspath(args.socket), tuple(args.mysql_plugin))
+    tools = find_tools()
+    plugins = with_auth_socket(tools, args.mysql_plugin)
+    server = Server(tools, os.path.abspath(args.datadir), os.path.abspath(args.socket), plugins)
     new = server.prepare()
     with server.running():
         if new:

@@ -21,6 +21,9 @@ from .log import say
 START, STOP = 120, 120
 PAUSE = 0.1
 ZONES = "/usr/share/zoneinfo"
+#: MySQL's plugins. A server that has none of what its accounts name refuses them.
+PLUGINS = ("/usr/lib64/mysql/plugin", "/usr/lib/mysql/plugin")
+AUTH_SOCKET = "auth_socket.so"
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,13 @@ def find_tools() -> Tools:
         missing = names[0] if admin is None else names[1]
         raise ProgsError(f"there is {server}, but no {missing}, which is needed to talk to it")
     return Tools(mariadb, server, admin, client, zones)
+
+
+def with_auth_socket(tools: Tools, plugins: Sequence[str]) -> tuple[str, ...]:
+    """The plugins to load: MySQL's root may be known by the socket alone. MariaDB has that built in."""
+    there = any(os.path.exists(os.path.join(folder, AUTH_SOCKET)) for folder in PLUGINS)
+    more = [] if tools.mariadb or not there or AUTH_SOCKET in plugins else [AUTH_SOCKET]
+    return (*more, *plugins)
 
 
 @dataclass(frozen=True)
