@@ -162,6 +162,33 @@ def test_polkit_takes_no_empty_password(tree: MergedTree, folder: str) -> None:
     assert len(lines) == 5
 
 
+LOGIN = """auth       required     pam_nologin.so
+auth       include      system-local-login
+account    include      system-local-login
+"""
+ASK = "auth sufficient pam_exec.so expose_authtok quiet /usr/bin/console-passwd --check"
+
+
+def test_login_asks_console_passwd(tree: MergedTree) -> None:
+    tree.file("usr/bin/console-passwd", mode=0o755)
+    tree.file("etc/pam.d/login", LOGIN)
+    lines = (tree.run("sys-auth/pambase/10-console_passwd") / "etc/pam.d/login").read_text().splitlines()
+    first, *others = LOGIN.splitlines()
+    assert lines == [first, ASK, *others]
+
+
+def test_login_without_console_passwd_stays(tree: MergedTree) -> None:
+    tree.hide("usr/bin/console-passwd")
+    tree.file("etc/pam.d/login", LOGIN)
+    assert not (tree.run("sys-auth/pambase/10-console_passwd") / "etc/pam.d/login").exists()
+
+
+def test_login_with_another_stack_is_an_error(tree: MergedTree) -> None:
+    tree.file("usr/bin/console-passwd", mode=0o755)
+    tree.file("etc/pam.d/login", "auth required pam_permit.so\n")
+    assert "has no line" in tree.fails("sys-auth/pambase/10-console_passwd", "sys-auth/pambase-20240128")
+
+
 def test_polkit_with_another_stack_is_an_error(tree: MergedTree) -> None:
     tree.file("usr/lib/pam.d/polkit-1", "auth required pam_permit.so\n")
     assert "has no line" in tree.fails("sys-auth/polkit/10-password", "sys-auth/polkit-126")

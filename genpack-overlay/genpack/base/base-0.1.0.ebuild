@@ -9,7 +9,7 @@ S="${WORKDIR}"
 LICENSE="MIT"
 SLOT="0"
 KEYWORDS="amd64 arm64 riscv x86"
-IUSE="+audit +banner +btrfs +cron +logrotate +sshd +strace +tcpdump +vi +wireguard +xfs"
+IUSE="+audit +banner +btrfs console-passwd +cron +logrotate +sshd +strace +tcpdump +vi +wireguard +xfs"
 REQUIRED_USE="logrotate? ( cron )"
 
 # Named outright although other packages need most of them: a dependency on what belongs to @system
@@ -55,6 +55,7 @@ RDEPEND="
 	sys-process/procps
 	audit? ( sys-process/audit )
 	btrfs? ( sys-fs/btrfs-progs )
+	console-passwd? ( genpack/console-passwd )
 	cron? ( sys-process/cronie )
 	logrotate? ( app-admin/logrotate )
 	sshd? ( net-misc/openssh )
