@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from harness import full
+from harness.bed import Bed
 from harness.commands import run
 from harness.machine import Machine, Timing
 from harness.toy import Mirror, Workspace, add_toy_profile
@@ -140,3 +141,19 @@ def watched(request: pytest.FixtureRequest) -> Iterator[list[Machine]]:
     if request.session.testsfailed > before:
         for machine in machines:
             machine.keep_log()
+
+
+@pytest.fixture(scope="module")
+def bed(
+    request: pytest.FixtureRequest,
+    hello_image: Path,
+    cache: Path,
+    timing: Timing,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Bed]:
+    before = request.session.testsfailed
+    made = Bed(hello_image, tmp_path_factory.mktemp("initramfs"), cache / "logs", timing)
+    yield made
+    if request.session.testsfailed > before:
+        for log in made.folder.glob("*-console.log"):
+            made.keep_log(log.name.removesuffix("-console.log"))

@@ -7,68 +7,13 @@ A scenario is one boot with many checks; which branch a check is about stands in
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness.bed import MIB, USR_TIME, Bed, Boot
+from harness.bed import QUICK, ROOT, RUN, TRANSIENT, USR_TIME, UUID, Bed, data_of, failed, good, tree
 from harness.commands import run
-from harness.machine import Timing
-
-RUN = "/run/initramfs"
-TRANSIENT = "going on in transient mode: nothing that is changed now is kept"
-UUID = "1234-ABCD"
-ROOT = f"root=systemimg:{UUID}"
-QUICK = "rd.timeout=2"
-
-
-@pytest.fixture(scope="module")
-def bed(
-    request: pytest.FixtureRequest,
-    hello_image: Path,
-    cache: Path,
-    timing: Timing,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Bed]:
-    before = request.session.testsfailed
-    made = Bed(hello_image, tmp_path_factory.mktemp("initramfs"), cache / "logs", timing)
-    yield made
-    if request.session.testsfailed > before:
-        for log in made.folder.glob("*-console.log"):
-            made.keep_log(log.name.removesuffix("-console.log"))
-
-
-def good(boot: Boot, image: str, root: str = f"upperdir={RUN}/rw/root,workdir={RUN}/rw/work") -> None:
-    """It came up from this image, with an overlay, a shutdown program and no trouble on the console."""
-    assert boot.image == image
-    assert boot.console.trouble() == []
-    assert boot.console.lines("tiny: end")
-    source, kind, options = boot.mounts["/"]
-    assert (source, kind) == ("root", "overlay")
-    assert f"lowerdir={RUN}/ro,{root}" in options
-    assert boot.mounts[f"{RUN}/ro"][1] == "squashfs"
-    assert boot.stats[f"{RUN}/shutdown"][0] == "755"
-    assert "noexec" not in boot.mounts["/run"][2]
-
-
-def data_of(boot: Boot) -> tuple[str, str]:
-    """(device, file system) of the writable layer."""
-    return boot.mounts[f"{RUN}/rw"][:2]
-
-
-def failed(boot: Boot, *texts: str) -> None:
-    """No system came up, the reason is on the console, and the machine rebooted by itself instead of a shell."""
-    assert boot.image == "" and not boot.console.lines("tiny: ")
-    for text in texts:
-        assert [line for line in boot.loud if text in line], (text, boot.console.text()[-3000:])
-    assert "the boot failed, see the line above" in boot.loud
-    assert not boot.console.lines("emergency shell|Press Enter for maintenance")
-
-
-def tree(folder: Path, *folders: str) -> Path:
-    for name in folders:
-        (folder / name).mkdir(parents=True)
-    return folder
+from harness.disks import MIB
+from harness.virtiofs import virtiofs
 
 
 def test_direct_boot_with_serials(bed: Bed, tmp_path: Path) -> None:
@@ -88,6 +33,18 @@ def test_direct_boot_without_serials_and_with_a_dummy(bed: Bed) -> None:
     good(boot, "one")
     assert data_of(boot) == ("tmpfs", "tmpfs")
     assert boot.loud == []
+
+
+def test_direct_boot_with_data_on_virtiofs(bed: Bed) -> None:
+    """A folder of the host keeps what is changed: overlayfs and FUSE take each other, whiteouts and all."""
+    folder = tree(bed.folder / "share", "root/usr")
+    with virtiofs(folder, bed.folder / "share.sock") as qemu:
+        boot = bed.boot("direct-virtiofs", "root=/dev/vda", (bed.image("one"), None), qemu=qemu)
+    good(boot, "one")
+    assert data_of(boot) == ("fs", "virtiofs")
+    assert boot.stats[f"{RUN}/rw/root/usr"][2] == USR_TIME
+    assert boot.loud == []
+    assert (folder / "root/kept").read_text() == "by the boot before\n"
 
 
 def test_direct_boot_with_an_empty_data_disk(bed: Bed) -> None:

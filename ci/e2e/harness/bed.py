@@ -7,7 +7,6 @@ A boot ends by itself: the tiny system powers off, and an initramfs that gives u
 from __future__ import annotations
 
 import shutil
-import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +15,17 @@ from pathlib import Path
 from harness import squashfs
 from harness.commands import run
 from harness.console import Console
+from harness.disks import Disks
 from harness.machine import BOOT_LIMIT, Timing
 
 SOURCE = Path(__file__).with_name("tiny_init.c")
 #: Time of /usr in the tiny images.
 USR_TIME = 1_600_000_000
-MIB = 1 << 20
+RUN = "/run/initramfs"
+TRANSIENT = "going on in transient mode: nothing that is changed now is kept"
+UUID = "1234-ABCD"
+ROOT = f"root=systemimg:{UUID}"
+QUICK = "rd.timeout=2"
 
 
 @dataclass(frozen=True)
@@ -65,11 +69,11 @@ class Boot:
         return [line.split("genpack: ", 1)[1] for line in self.console.lines(r"\] genpack: ")]
 
 
-class Bed:
+class Bed(Disks):
     """Makes images and disks in `folder`, and boots them."""
 
     def __init__(self, image: Path, folder: Path, keep: Path, timing: Timing) -> None:
-        self.folder = folder
+        super().__init__(folder)
         self.keep = keep
         self.timing = timing
         boot = squashfs.extract(image, folder / "extracted", "boot") / "boot"
@@ -78,64 +82,24 @@ class Bed:
         self.init = folder / "tiny-init"
         run("gcc", "-O1", "-Wall", "-Werror", "-static", "-o", self.init, SOURCE).ok()
 
-    def image(self, name: str) -> Path:
-        """A SquashFS with the tiny system, which tells its name."""
+    def tiny(self, name: str, *, shutdown: bool = True) -> Path:
+        """A folder with the tiny system, which tells its name."""
+        folder = self.folder / f"{name}.tree"
+        for part in ("usr/bin", "usr/libexec", "proc", "sys", "dev", "run", "tmp"):
+            (folder / part).mkdir(parents=True)
+        for program in ("usr/bin/genpack-init", *(["usr/libexec/genpack-shutdown"] if shutdown else [])):
+            shutil.copy(self.init, folder / program)
+        (folder / "image").write_text(f"{name}\n")
+        run("touch", "-d", f"@{USR_TIME}", folder / "usr").ok()
+        return folder
+
+    def image(self, name: str, *, shutdown: bool = True) -> Path:
+        """A SquashFS with the tiny system."""
         path = self.folder / f"{name}.squashfs"
         if path.exists():
             return path
-        tree = self.folder / f"{name}.tree"
-        for part in ("usr/bin", "usr/libexec", "proc", "sys", "dev", "run", "tmp"):
-            (tree / part).mkdir(parents=True)
-        for program in ("usr/bin/genpack-init", "usr/libexec/genpack-shutdown"):
-            shutil.copy(self.init, tree / program)
-        (tree / "image").write_text(f"{name}\n")
-        run("touch", "-d", f"@{USR_TIME}", tree / "usr").ok()
+        tree = self.tiny(name, shutdown=shutdown)
         run("mksquashfs", tree, path, "-quiet", "-no-progress", "-all-root").ok()
-        return path
-
-    def blank(self, name: str, size: int) -> Path:
-        """A file of `size` bytes without anything in it."""
-        path = self.folder / name
-        with path.open("wb") as file:
-            file.truncate(size)
-        return path
-
-    def fat(self, name: str, uuid: str, files: dict[str, Path | str], *, mib: int = 40) -> Path:
-        """A FAT32 file system with files; `uuid` is XXXX-XXXX."""
-        path = self.blank(name, mib * MIB)
-        run("mkfs.fat", "-F", "32", "-i", uuid.replace("-", ""), path).ok()
-        for target, content in files.items():
-            source = content
-            if isinstance(source, str):
-                source = self.folder / f"{name}.file"
-                source.write_text(str(content))
-            run("mcopy", "-i", path, source, f"::{target}").ok()
-        return path
-
-    def btrfs(self, name: str, label: str, tree: Path | None = None, *, mib: int = 128) -> Path:
-        """A Btrfs file system with the files of `tree`."""
-        path = self.blank(name, mib * MIB)
-        run("mkfs.btrfs", "-q", "-L", label, *(("--rootdir", tree) if tree else ()), path).ok()
-        return path
-
-    def disk(self, name: str, *partitions: Path) -> Path:
-        """A disk with an MBR and these file systems as its partitions."""
-        sectors = [p.stat().st_size // 512 for p in partitions]
-        path = self.blank(name, (sum(sectors) + 2048 * (len(sectors) + 1)) * 512)
-        start, table = 2048, "label: dos\n"
-        for size in sectors:
-            table += f"start={start}, size={size}, type=c\n"
-            start += size
-        argv = ["/sbin/sfdisk", "-q", str(path)]
-        done = subprocess.run(argv, input=table, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        start = 2048
-        with path.open("r+b") as file:
-            for partition, size in zip(partitions, sectors, strict=True):
-                file.seek(start * 512)
-                with partition.open("rb") as source:
-                    shutil.copyfileobj(source, file)
-                start += size
         return path
 
     def boot(self, name: str, cmdline: str, *disks: tuple[Path, str | None], qemu: Sequence[str | Path] = ()) -> Boot:
@@ -165,3 +129,36 @@ class Bed:
         path = self.folder / f"{name}-console.log"
         if path.exists():
             shutil.copy(path, self.keep / path.name)
+
+
+def good(boot: Boot, image: str, root: str = f"upperdir={RUN}/rw/root,workdir={RUN}/rw/work") -> None:
+    """It came up from this image, with an overlay, a shutdown program and no trouble on the console."""
+    assert boot.image == image
+    assert boot.console.trouble() == []
+    assert boot.console.lines("tiny: end")
+    source, kind, options = boot.mounts["/"]
+    assert (source, kind) == ("root", "overlay")
+    assert f"lowerdir={RUN}/ro,{root}" in options
+    assert boot.mounts[f"{RUN}/ro"][1] == "squashfs"
+    assert boot.stats[f"{RUN}/shutdown"][0] == "755"
+    assert "noexec" not in boot.mounts["/run"][2]
+
+
+def data_of(boot: Boot) -> tuple[str, str]:
+    """(device, file system) of the writable layer."""
+    return boot.mounts[f"{RUN}/rw"][:2]
+
+
+def failed(boot: Boot, *texts: str) -> None:
+    """No system came up, the reason is on the console, and the machine rebooted by itself instead of a shell."""
+    assert boot.image == "" and not boot.console.lines("tiny: ")
+    for text in texts:
+        assert [line for line in boot.loud if text in line], (text, boot.console.text()[-3000:])
+    assert "the boot failed, see the line above" in boot.loud
+    assert not boot.console.lines("emergency shell|Press Enter for maintenance")
+
+
+def tree(folder: Path, *folders: str) -> Path:
+    for name in folders:
+        (folder / name).mkdir(parents=True)
+    return folder
