@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import pytest
 from harness import full
 from harness.bed import Bed
 from harness.commands import run
+from harness.images import LEAN, Builder, define
 from harness.machine import Machine, Timing
 from harness.toy import Mirror, Workspace, add_toy_profile
 
@@ -109,19 +109,30 @@ def toy(toy_mirror: Mirror, build_cache: Path, tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture(scope="session")
-def hello_image(mirror: Mirror, cache: Path, build_cache: Path, timing: Timing) -> Path:
+def builder(mirror: Mirror, build_cache: Path, timing: Timing) -> Builder:
+    return Builder(mirror, build_cache, timing)
+
+
+@pytest.fixture(scope="session")
+def hello_image(builder: Builder, cache: Path) -> Path:
     """genpack-artifacts/hello as the demo builds it, in the demo's place: whichever comes first does the work."""
     ready = os.environ.get("GENPACK_E2E_IMAGE")
     if ready:
         return Path(ready)
-    images = cache / "images"
-    images.mkdir(parents=True, exist_ok=True)
-    start = time.monotonic()
-    places = ("--work-dir", cache / "work" / "hello", "--output-dir", images)
-    argv = ("genpack", "-C", REPO / "genpack-artifacts" / "hello", *mirror.options(), *places, "--parallel", "build")
-    run(*argv, timeout=1500, env={"XDG_CACHE_HOME": str(build_cache)}).ok()
-    timing.add("build hello", time.monotonic() - start)
-    return images / "hello-x86_64.squashfs"
+    return builder.build(REPO / "genpack-artifacts/hello", "hello", cache / "work/hello", cache / "images")
+
+
+@pytest.fixture(scope="session")
+def systemimg_image(builder: Builder, cache: Path) -> Path:
+    """The smallest image of the profile systemimg."""
+    artifact = define(cache / "work/systemimg-artifact", "disk", "systemimg", LEAN)
+    return builder.build(artifact, "disk", cache / "work/systemimg", cache / "images")
+
+
+@pytest.fixture(scope="session")
+def host_keys() -> dict[str, str]:
+    """Name -> public SSH host key of the machines that were booted from the hello image so far."""
+    return {}
 
 
 @pytest.fixture(scope="session")

@@ -32,8 +32,9 @@ class Timing:
 class Machine:
     """A VM that runs inside a `with`: started detached, waited for by SSH, always ended.
 
-    `key`: the private key for SSH. Its public half must be in the guest by way of system.ini. When something fails
-    inside the `with`, the console log is copied to the folder `keep`.
+    `key`: the private key for SSH. Its public half must be in the guest by way of system.ini. `options` are those of
+    `vm run`, `qemu` those that it gives to QEMU. When something fails inside the `with`, the console log is copied to
+    the folder `keep`.
     """
 
     def __init__(
@@ -45,12 +46,14 @@ class Machine:
         keep: Path,
         key: Path,
         options: tuple[Argument, ...] = (),
+        qemu: tuple[Argument, ...] = (),
         timing: Timing | None = None,
     ) -> None:
         self.name = name
         self.image = image
         self.key = key
         self.options = options
+        self.qemu = ("--", *qemu) if qemu else ()
         self.keep = keep
         self.timing = timing
         self.console = Console(work / f"{name}-console.log")
@@ -66,7 +69,7 @@ class Machine:
         self.started = time.monotonic()
         size = ("--memory", "1024", "--cpu", str(min(2, os.cpu_count() or 1)))
         log = ("--console-log", self.console.path)
-        self.vm("run", "--detach", "--name", self.name, *size, *log, *self.options, self.image).ok()
+        self.vm("run", "--detach", "--name", self.name, *size, *log, *self.options, self.image, *self.qemu).ok()
         try:
             self.vm("wait", self.name, "--for", "ssh", "--timeout", str(BOOT_LIMIT), timeout=BOOT_LIMIT + 30).ok()
         except BaseException:
