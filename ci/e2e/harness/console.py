@@ -9,7 +9,8 @@ from pathlib import Path
 
 #: What a good boot never prints.
 TROUBLE = re.compile(
-    r"Kernel panic|\bOops\b|BUG: |Call Trace:|general protection fault|segfault at|Out of memory"
+    # In small letters it is QEMU's "MP-BIOS bug: ", which a busy host causes, or somebody's "debug: ".
+    r"Kernel panic|\bOops\b|(?-i:BUG: )|Call Trace:|general protection fault|segfault at|Out of memory"
     r"|Entering emergency mode|emergency shell|Give root password for maintenance|dracut-emergency"
     r"|Failed to (start|mount|listen)|\[FAILED\]|Dependency failed for|ordering cycle"
     r"|Failed to mount /run/initramfs|cannot be mounted|You are in emergency mode"
