@@ -48,13 +48,21 @@ distutils-r1_python_install() {
 	python_optimize
 }
 
+distutils-r1_python_install_all() {
+	einstalldocs
+}
+
+distutils-r1_src_configure() {
+	if declare -f python_configure_all > /dev/null; then python_configure_all; fi
+}
+
 distutils-r1_src_compile() {
 	if declare -f python_compile > /dev/null; then python_compile; else distutils-r1_python_compile; fi
 }
 
 distutils-r1_src_install() {
 	if declare -f python_install > /dev/null; then python_install; else distutils-r1_python_install; fi
-	if declare -f python_install_all > /dev/null; then python_install_all; else einstalldocs; fi
+	if declare -f python_install_all > /dev/null; then python_install_all; else distutils-r1_python_install_all; fi
 }
 
-EXPORT_FUNCTIONS src_compile src_install
+EXPORT_FUNCTIONS src_configure src_compile src_install
