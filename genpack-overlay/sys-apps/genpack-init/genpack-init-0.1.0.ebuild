@@ -19,17 +19,37 @@ S="${WORKDIR}/${PN//-/_}-${MY_PV}"
 LICENSE="MIT"
 SLOT="0"
 KEYWORDS="amd64 arm64 riscv x86"
+IUSE="exec-guard"
 
 RDEPEND="
 	sys-apps/kmod
+	exec-guard? (
+		dev-libs/libbpf:=
+		sys-process/audit
+	)
 "
 DEPEND="
+	exec-guard? ( dev-libs/libbpf:= )
 	$(python_gen_cond_dep '
 		dev-python/pybind11[${PYTHON_USEDEP}]
 	')
 "
 BDEPEND="
+	exec-guard? ( llvm-core/clang[llvm_targets_BPF(+)] )
 	$(python_gen_cond_dep '
 		dev-python/pybind11[${PYTHON_USEDEP}]
 	')
 "
+
+python_configure_all() {
+	DISTUTILS_ARGS=( -DGENPACK_INIT_EXEC_GUARD=$(usex exec-guard ON OFF) )
+}
+
+python_install_all() {
+	distutils-r1_python_install_all
+	use exec-guard || return 0
+	insinto /usr/lib/genpack-init
+	doins "${FILESDIR}"/99-exec_guard.py
+	exeinto /usr/lib/systemd/system-shutdown
+	doexe "${FILESDIR}"/exec-guard.shutdown
+}
