@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""The data partition: a Btrfs file system that is made in a sparse file and copied to its place."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from genpack_install import process
+from genpack_install.log import Log
+from genpack_install.model import MIB
+
+PROGRAMS = ("mkfs.btrfs", "unshare")
+_BLOCK = 4 * MIB
+
+
+def make(target: Path, start: int, size: int, *, label: str, image: Path | None, beside: Path, log: Log) -> None:
+    """Makes it, with the image as the file `system` if one is given. `beside`: a folder for the temporary file."""
+    with TemporaryDirectory(prefix=".genpack-install-", dir=beside) as temporary:
+        made = Path(temporary) / "data"
+        with made.open("wb") as file:
+            os.truncate(file.fileno(), size)
+        words: list[str | Path] = ["mkfs.btrfs", "--quiet", "--label", label]
+        if image is not None:
+            root = Path(temporary) / "root"
+            root.mkdir()
+            shutil.copyfile(image, root / "system")
+            # Without this the files would belong to whoever makes the disk: a user of the device could have his number.
+            words = ["unshare", "--map-root-user", *words, "--rootdir", root]
+        process.run([*words, made], log)
+        clear(target, start, MIB)  # signatures of file systems that were there
+        clear(target, start + size - MIB, MIB)
+        copy_sparse(made, target, start)
+
+
+def clear(target: Path, start: int, count: int) -> None:
+    """Overwrites with zeros."""
+    with target.open("r+b") as file:
+        file.seek(start)
+        file.write(bytes(count))
+
+
+def copy_sparse(source: Path, target: Path, start: int) -> None:
+    """Copies what a sparse file holds, not its holes."""
+    with source.open("rb", buffering=0) as file, target.open("r+b", buffering=0) as output:
+        size, position = os.fstat(file.fileno()).st_size, 0
+        while position < size:
+            try:
+                position = os.lseek(file.fileno(), position, os.SEEK_DATA)
+            except OSError as e:
+                if e.errno == errno.ENXIO:  # only a hole is left
+                    break
+                raise
+            end = os.lseek(file.fileno(), position, os.SEEK_HOLE)
+            file.seek(position)
+            output.seek(start + position)
+            while position < end:
+                block = file.read(min(_BLOCK, end - position))
+                position += len(block)
+                view = memoryview(block)
+                while view:
+                    view = view[output.write(view) :]
