@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.resources
 import io
 import re
-import struct
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from genpack_install import fat, files, process
 from genpack_install.errors import InstallError, UsageError
 from genpack_install.image import LOADERS, Image
 from genpack_install.log import Log
-from genpack_install.model import MIB, SECTOR, BootFile
+from genpack_install.model import MIB, BootFile
 
 #: Where GRUB's own modules lie, a folder for each platform.
 GRUB = Path("/usr/lib/grub")
@@ -37,13 +36,13 @@ EFI = {
 BIOS = "i386-pc"
 ELTORITO = "eltorito"
 _MODULES = (
-    "btrfs configfile echo ext2 fat gzio iso9660 linux loadenv loopback lzopio normal part_gpt part_msdos probe reboot "
-    "regexp search search_fs_file search_fs_uuid search_label serial sleep squash4 terminal test true xfs xzio"
-).split()
+    *("btrfs", "configfile", "echo", "ext2", "fat", "gzio", "iso9660", "linux", "loadenv", "loopback", "lzopio"),
+    *("normal", "part_gpt", "part_msdos", "probe", "reboot", "regexp", "search", "search_fs_file", "search_fs_uuid"),
+    *("search_label", "serial", "sleep", "squash4", "terminal", "test", "true", "xfs", "xzio"),
+)
 _BIOS_MODULES = ("biosdisk",)
-#: Two images of the core fit between the table and the first partition, so that one can be replaced beside the other.
-CORE_SECTORS = 1023
-CORE_START = 1
+#: The time of files on the EFI boot image of CDs: the first that FAT knows, 1 January 1980.
+_EPOCH = 315532800
 
 
 def grub_cfg() -> str:
@@ -89,10 +88,12 @@ def _from(folder: Path, origin: str) -> Loaders:
 
 
 def find(image: Image, given: Path | None, log: Log) -> Loaders:
-    """The loaders of the folder that is given, else those in the image, else the host's. UsageError if there are none."""
+    """Those of the folder that is given, else those in the image, else the host's. UsageError if there are none."""
     if given is not None:
         if not given.is_dir():
-            raise UsageError(f"--bootloaders: there is no folder {given}", tip="genpack-install build-bootloaders makes it")
+            raise UsageError(
+                f"--bootloaders: there is no folder {given}", tip="genpack-install build-bootloaders makes it"
+            )
         found = _from(given, str(given))
     elif image.below(LOADERS):
         with TemporaryDirectory(prefix="genpack-install-") as temporary:
@@ -111,29 +112,6 @@ def find(image: Image, given: Path | None, log: Log) -> Loaders:
     if not image.raspberry_pi and not found.efi and (found.boot_img is None or found.core_img is None):
         raise UsageError(f"no boot loader in {found.origin}", tip="genpack-install build-bootloaders makes them")
     return found
-
-
-def write_bios(target: Path, boot_img: bytes, core_img: bytes) -> None:
-    """Puts GRUB for BIOS on an MBR disk: the core into the gap behind the first sector, then the first sector, whose
-    table of partitions and disk id stay."""
-    sectors = -(-len(core_img) // SECTOR)
-    if sectors > CORE_SECTORS:
-        raise InstallError(f"GRUB's core image has {sectors} sectors: {CORE_SECTORS} fit before the first partition")
-    core = bytearray(core_img)
-    # The list of blocks at the end of its first sector: where the rest lies, how long it is, where it is loaded to.
-    struct.pack_into("<QHH", core, SECTOR - 12, CORE_START + 1, sectors - 1, 0x820)
-    with target.open("r+b") as file:
-        old = file.read(SECTOR)
-        first = bytearray(boot_img[:SECTOR])
-        first[0x1B8:] = old[0x1B8:]  # disk id, table, signature
-        struct.pack_into("<Q", first, 0x5C, CORE_START)
-        first[0x64] = 0xFF  # boot from the drive that the BIOS names
-        first[0x66:0x68] = b"\x90\x90"  # a hard disk: the jump around the check of that drive is not taken
-        file.seek(CORE_START * SECTOR)
-        file.write(core)
-        file.flush()
-        file.seek(0)
-        file.write(first)
 
 
 def _memdisk(path: Path) -> None:
@@ -217,7 +195,6 @@ def _efi_image(path: Path, efi: Sequence[BootFile], log: Log) -> None:
     size = -(-(content + content // 16 + MIB // 4) // MIB) * MIB
     with path.open("wb") as file:
         file.truncate(size)
-    # FAT12 or FAT16, as its size asks for: the firmware reads these too. Times and id do not come from the clock.
-    env = {"SOURCE_DATE_EPOCH": "315532800"}
-    process.run(["mkfs.fat", "--invariant", "-n", "EFI", path, str(size // 1024)], log, env=env)
-    fat.fill(path, 0, efi, log, epoch=315532800)
+    # FAT12 or FAT16, as its size asks for: the firmware reads these too.
+    process.run(["mkfs.fat", "--invariant", "-n", "EFI", path, str(size // 1024)], log)
+    fat.fill(path, 0, efi, log, epoch=_EPOCH)

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
-import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import UUID
 
 from genpack_install import process
 from genpack_install.log import Log
@@ -17,23 +18,38 @@ PROGRAMS = ("mkfs.btrfs", "unshare")
 _BLOCK = 4 * MIB
 
 
-def make(target: Path, start: int, size: int, *, label: str, image: Path | None, beside: Path, log: Log) -> None:
-    """Makes it, with the image as the file `system` if one is given. `beside`: a folder for the temporary file."""
+def make(
+    target: Path,
+    start: int,
+    size: int,
+    *,
+    label: str,
+    identifier: bytes,
+    image: tuple[Path, int] | None,
+    beside: Path,
+    log: Log,
+) -> None:
+    """Makes it, with the image (file, bytes) as the file `system` if one is given. `beside`: a folder for the temporary
+    file. `identifier`: 16 bytes that its UUID is made of."""
     with TemporaryDirectory(prefix=".genpack-install-", dir=beside) as temporary:
         made = Path(temporary) / "data"
         with made.open("wb") as file:
             os.truncate(file.fileno(), size)
-        words: list[str | Path] = ["mkfs.btrfs", "--quiet", "--label", label]
+        uuid = UUID(bytes=hashlib.sha256(identifier + b"data").digest()[:16], version=4)
+        words: list[str | Path] = ["mkfs.btrfs", "--quiet", "--label", label, "--uuid", str(uuid)]
         if image is not None:
             root = Path(temporary) / "root"
-            root.mkdir()
-            shutil.copyfile(image, root / "system")
+            root.mkdir(mode=0o755)
+            path, count = image
+            with (root / "system").open("wb") as file:
+                os.truncate(file.fileno(), count)
+            copy_sparse(path, root / "system", 0, count)
             # Without this the files would belong to whoever makes the disk: a user of the device could have his number.
             words = ["unshare", "--map-root-user", *words, "--rootdir", root]
         process.run([*words, made], log)
         clear(target, start, MIB)  # signatures of file systems that were there
         clear(target, start + size - MIB, MIB)
-        copy_sparse(made, target, start)
+        copy_sparse(made, target, start, size)
 
 
 def clear(target: Path, start: int, count: int) -> None:
@@ -43,10 +59,10 @@ def clear(target: Path, start: int, count: int) -> None:
         file.write(bytes(count))
 
 
-def copy_sparse(source: Path, target: Path, start: int) -> None:
-    """Copies what a sparse file holds, not its holes."""
+def copy_sparse(source: Path, target: Path, start: int, size: int) -> None:
+    """Copies what the first `size` bytes of a sparse file hold, not its holes, to byte `start` on."""
     with source.open("rb", buffering=0) as file, target.open("r+b", buffering=0) as output:
-        size, position = os.fstat(file.fileno()).st_size, 0
+        position = 0
         while position < size:
             try:
                 position = os.lseek(file.fileno(), position, os.SEEK_DATA)
@@ -54,7 +70,7 @@ def copy_sparse(source: Path, target: Path, start: int) -> None:
                 if e.errno == errno.ENXIO:  # only a hole is left
                     break
                 raise
-            end = os.lseek(file.fileno(), position, os.SEEK_HOLE)
+            end = min(size, os.lseek(file.fileno(), position, os.SEEK_HOLE))
             file.seek(position)
             output.seek(start + position)
             while position < end:

@@ -16,12 +16,17 @@ from typing import Any
 from genpack_install import process
 from genpack_install.errors import InstallError, UsageError
 from genpack_install.log import Log
-from genpack_install.model import SECTOR, Target
+from genpack_install.model import MIB, SECTOR, Target
 
 _COLUMNS = "PATH,TYPE,SIZE,LOG-SEC,RO,MODEL,TRAN,FSTYPE,MOUNTPOINTS,PKNAME"
 #: What a whole disk is called in lsblk's TYPE.
 _WHOLE = {"disk", "loop"}
-_HELD = {"lvm": "a logical volume", "crypt": "an encrypted volume", "mpath": "a multipath device", "dm": "device mapper"}
+_HELD = {
+    "lvm": "a logical volume",
+    "crypt": "an encrypted volume",
+    "mpath": "a multipath device",
+    "dm": "device mapper",
+}
 F_OFD_GETLK = 36  # linux/fcntl.h
 _FLOCK = struct.Struct("hhqqi4x")
 
@@ -111,7 +116,7 @@ def locked_by_other(path: Path) -> bool:
 
 def output_file(path: Path) -> None:
     """Checks that a file can be made, or replaced. UsageError if not."""
-    folder = path.parent
+    folder = path.absolute().parent
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}")
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -139,10 +144,12 @@ def target(path: Path, size: int | None, log: Log) -> Target | None:
     if str(path).startswith("/dev/"):
         raise UsageError(f"there is no device {path}", tip="--disk=list shows the disks")
     output_file(path)
-    if path.exists():
+    if path.exists() and path.stat().st_size:
         if size is not None and size != path.stat().st_size:
-            raise UsageError(f"{path} exists, with another size than --size", tip="remove it first, or leave --size out")
-        size = path.stat().st_size
+            raise UsageError(
+                f"{path} exists, with another size than --size", tip="remove it first, or leave --size out"
+            )
+        size = path.stat().st_size // MIB * MIB
     return None if size is None else Target(path, size, SECTOR, device=False)
 
 

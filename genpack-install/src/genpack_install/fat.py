@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +12,11 @@ from tempfile import TemporaryDirectory
 from genpack_install import process
 from genpack_install.errors import UsageError
 from genpack_install.log import Log
-from genpack_install.model import KIB, SECTOR, BootFile
+from genpack_install.model import GIB, KIB, MIB, SECTOR, BootFile
 
 PROGRAMS = ("mkfs.fat", "mmd", "mcopy")
+#: Up to this size: this cluster.
+_CLUSTERS = ((8 * GIB, 4 * KIB), (16 * GIB, 8 * KIB), (32 * GIB, 16 * KIB))
 _FORBIDDEN = set('"*+,./:;<=>?[\\]|')
 
 
@@ -44,25 +47,68 @@ def _folders(files: Sequence[BootFile]) -> list[str]:
     return sorted(found, key=lambda folder: (folder.count("/"), folder))
 
 
-def make(target: Path, start: int, size: int, *, label: str, serial: int, log: Log) -> None:
+def _cluster(size: int, sector: int) -> int:
+    """Bytes of a cluster, as in the table for FAT32 of Microsoft's specification."""
+    if size <= 260 * MIB:  # FAT32 has 65,525 clusters at least
+        return sector
+    return next((cluster for limit, cluster in _CLUSTERS if size <= limit), 32 * KIB)
+
+
+def make(target: Path, start: int, size: int, *, label: str, serial: int, log: Log, sector: int = SECTOR) -> None:
     """Makes an empty file system of `size` bytes, `start` bytes from the beginning of the target."""
-    words: list[str | Path] = ["mkfs.fat", "-F", "32", "-n", label, "-i", f"{serial:08x}", "-S", str(SECTOR)]
-    # Hidden sectors: what boot code of the partition would count from.
-    words += ["-h", str(start // SECTOR), f"--offset={start // SECTOR}", "-I", target, str(size // KIB)]
+    words: list[str | Path] = [
+        "mkfs.fat",
+        "--invariant",
+        "-F",
+        "32",
+        "-n",
+        label,
+        "-i",
+        f"{serial:08x}",
+        "-S",
+        str(sector),
+    ]
+    # mkfs.fat would take the size of the whole target for its choice of clusters, and so miss the least number of them.
+    words += ["-s", str(_cluster(size, sector) // sector)]
+    # Hidden sectors: what boot code of the partition would count from. --offset counts sectors too.
+    words += ["-h", str(start // sector), f"--offset={start // sector}", "-I", target, str(size // KIB)]
     process.run(words, log)
 
 
-def fill(target: Path, start: int, files: Sequence[BootFile], log: Log, *, epoch: int | None = None) -> None:
-    """Copies files into a file system that is there. `epoch`: their time in seconds; None: now."""
-    place = f"{target}@@{start}"
-    env = {"MTOOLS_SKIP_CHECK": "1", "TZ": "UTC", **({} if epoch is None else {"SOURCE_DATE_EPOCH": str(epoch)})}
-    if folders := _folders(files):
-        process.run(["mmd", "-i", place, *(f"::{folder}" for folder in folders)], log, env=env)
+def _mtools(target: Path, start: int, log: Log, epoch: int, program: str, *words: str | Path) -> None:
+    env = {"MTOOLS_SKIP_CHECK": "1", "TZ": "UTC", "SOURCE_DATE_EPOCH": str(epoch), "MTOOLSRC": os.devnull}
+    process.run([program, "-i", f"{target}@@{start}", *words], log, env=env)
+
+
+def fill(target: Path, start: int, files: Sequence[BootFile], log: Log, *, epoch: int) -> None:
+    """Copies files, in their order, into a file system that is there. `epoch`: their time in seconds. A file of the
+    root folder gets its entry before the folders that come after it in the order."""
+    made: set[str] = set()
     with TemporaryDirectory(prefix="genpack-install-") as temporary:
+        top: list[Path] = []
+
+        def flush() -> None:
+            if top:
+                _mtools(target, start, log, epoch, "mcopy", *top, "::/")
+                top.clear()
+
         for number, file in enumerate(files):
+            folder, _, name = file.name.rpartition("/")
             source = file.source
-            if file.content is not None:
-                source = Path(temporary) / str(number)
-                source.write_bytes(file.content)
-            assert source is not None
-            process.run(["mcopy", "-i", place, source, f"::{file.name}"], log, env=env)
+            if source is None or (not folder and source.name != name):
+                own = Path(temporary) / str(number)
+                own.mkdir()
+                source = own / name
+                if file.source is None:
+                    source.write_bytes(file.content or b"")
+                else:
+                    source.symlink_to(file.source.absolute())
+            if not folder:
+                top.append(source)
+                continue
+            flush()
+            if new := [one for one in _folders([file]) if one.lower() not in made]:
+                _mtools(target, start, log, epoch, "mmd", *(f"::{one}" for one in new))
+                made |= {one.lower() for one in new}
+            _mtools(target, start, log, epoch, "mcopy", source, f"::{file.name}")
+        flush()

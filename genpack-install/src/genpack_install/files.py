@@ -4,21 +4,41 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from genpack_install.errors import UsageError
+
+
+def temporary_name(path: Path) -> Path:
+    """A name beside `path` for what is to take its place."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def check_other_than(output: Path, sources: Iterable[Path]) -> None:
+    """UsageError if the output is one of the inputs."""
+    for source in sources:
+        if output.exists() and source.exists() and output.samefile(source):
+            raise UsageError(f"{output} would overwrite its own input", tip="give another name for the output")
+
+
+def put(temporary: Path, path: Path) -> None:
+    """Makes a file durable and gives it its name."""
+    sync(temporary)
+    temporary.rename(path)
+    sync_folder(path.absolute().parent)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`; what is written there takes its place if the block ends well, and is removed if
-    not."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """A temporary name beside `path`; what is written there, if anything, takes its place if the block ends well, and
+    is removed if not."""
+    temporary = temporary_name(path)
     try:
         yield temporary
-        sync(temporary)
-        temporary.rename(path)
-        sync_folder(path.parent)
+        if temporary.exists():
+            put(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -48,10 +48,11 @@ class Log:
 def size(count: int) -> str:
     """Bytes for people: 1.5 GiB."""
     value = float(count)
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if value < 1024:
-            break
+    if count < 1024:
+        return f"{count} bytes"
+    units = ["KiB", "MiB", "GiB", "TiB"]
+    value /= 1024
+    while value >= 1024 and len(units) > 1:
         value /= 1024
-    else:
-        unit = "TiB"
-    return f"{count} bytes" if unit == "bytes" else f"{value:.1f} {unit}"
+        units.pop(0)
+    return f"{value:.1f} {units[0]}"

@@ -29,11 +29,12 @@ class Scheme(Enum):
 
 @dataclass(frozen=True)
 class Options:
-    """The command line. `target`: device or file; `image` None: the running system's own."""
+    """What to make. `target`: device or file. `size`: bytes of a disk file that does not exist yet.
+    `image` None: the running system's own."""
 
     mode: Mode
     target: Path
-    image: Path
+    image: Path | None
     system_cfg: Path | None = None
     system_ini: Path | None = None
     sample: bool = True
@@ -45,6 +46,15 @@ class Options:
     size: int | None = None
     bootloaders: Path | None = None
     random_ids: bool = False
+
+
+@dataclass(frozen=True)
+class Talk:
+    """How to speak with the user. `yes`: ask nothing; `dry_run`: the plan alone; `json`: for programs."""
+
+    yes: bool = False
+    dry_run: bool = False
+    json: bool = False
 
 
 @dataclass(frozen=True)

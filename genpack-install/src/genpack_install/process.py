@@ -68,8 +68,10 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     tip: str | None = None,
+    keep: bool = True,
 ) -> Result:
-    """Run a program to its end; InstallError if it fails, with its last line. It is stopped if we are interrupted."""
+    """Run a program to its end; InstallError if it fails, with its last line. It is stopped if we are interrupted.
+    `keep` False: what it prints on stdout is dropped."""
     words = [str(word) for word in argv]
     log.debug(f"$ {shlex.join(words)}")
     full = {**os.environ, "LC_ALL": "C.UTF-8", **(env or {})}
@@ -78,7 +80,7 @@ def run(
         child = subprocess.Popen(
             words,
             stdin=source,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.PIPE if keep else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env=full,
             cwd=cwd,
@@ -100,7 +102,7 @@ def run(
             child.wait()
         raise
     if child.returncode != 0:
-        said = [line for line in (err + out).splitlines() if line.strip()]
+        said = [line for line in (err + (out or "")).splitlines() if line.strip()]
         why = f": {said[-1].strip()}" if said else ""
         raise InstallError(f"{words[0]} {explain(child.returncode)}{why}", tip=tip)
-    return Result(out, err)
+    return Result(out or "", err)
