@@ -54,7 +54,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _possible() -> None:
     if os.geteuid() != 0:
         pytest.exit("the end-to-end tests build images: run them as root", returncode=1)
-    missing = [name for name in ("genpack", "vm", "genpack-artifacts", "genpack-init") if shutil.which(name) is None]
+    commands = ("genpack", "vm", "genpack-artifacts", "genpack-init", "genpack-install")
+    missing = [name for name in commands if shutil.which(name) is None]
     if missing:
         pytest.exit(f"not on PATH: {', '.join(missing)}; ci/prepare commands installs them", returncode=1)
 

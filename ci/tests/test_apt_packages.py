@@ -14,7 +14,7 @@ CI = Path(__file__).resolve().parents[1]
 REPO = CI.parent
 
 #: This repository's own commands, which ci/setup installs.
-OURS = {"genpack", "vm", "genpack-init", "genpack-artifacts"}
+OURS = {"genpack", "vm", "genpack-init", "genpack-install", "genpack-artifacts"}
 #: These tests' own examples.
 FIXTURES = ("tests/",)
 
