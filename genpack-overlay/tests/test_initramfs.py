@@ -84,7 +84,7 @@ esac""")
 def machine(tmp_path: Path, fake: Fake) -> Machine:
     root = tmp_path / "machine"
     (root / "lib").mkdir(parents=True)
-    for name in ("lib", "find", "fat"):
+    for name in ("lib", "find", "fat", "update"):
         (root / f"lib/{name}.sh").symlink_to(DRACUT / f"genpack-{name}.sh")
     for folder in ("run/boot", "run/rw", "run/ro", "new"):
         (root / folder).mkdir(parents=True)
@@ -233,9 +233,9 @@ IMAGE = APPEND + 'GENPACK_BOOT=/dev/sda1 GENPACK_IMAGE=; genpack_mount_image_fil
 
 
 def test_the_first_image_that_opens_is_taken(machine: Machine) -> None:
-    (machine.root / "run/boot/system.img").touch()  # a rename was cut: a name without content
+    (machine.root / "run/boot/system.img").write_text("damaged")
     (machine.root / "run/boot/system.old").write_text("x")
-    machine.fake("mount", "")
+    machine.fake("mount", 'case "$*" in *img*) exit 32 ;; esac')
     code = "GENPACK_DATA=/dev/sda2 GENPACK_DATA_DEVICE=/dev/sda2\n" + IMAGE
     lines = machine.run("systemimg:X", code).stdout.splitlines()
     assert lines[0].startswith("loud: cannot open the image boot/system.img: tried")
@@ -248,7 +248,8 @@ def test_the_boot_loaders_image_comes_first(machine: Machine) -> None:
     machine.fake("mount", "")
     machine.cmdline = "genpack.image=system.cur"
     code = "GENPACK_DATA=/dev/sda2 GENPACK_DATA_DEVICE=/dev/sda2\n" + IMAGE
-    assert machine.run("systemimg:X", code).stdout == "image: rw/system.cur\n"
+    assert machine.run("systemimg:X", code).stdout == (
+        "note: the image rw/system.cur is called system from now on\nimage: rw/system\n")
 
 
 def test_transient_with_the_image_on_the_data_partition(machine: Machine) -> None:

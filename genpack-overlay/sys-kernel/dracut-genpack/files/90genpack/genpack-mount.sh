@@ -9,6 +9,8 @@
 . "${GENPACK_LIB:-/lib/genpack}/find.sh"
 # shellcheck source=genpack-fat.sh
 . "${GENPACK_LIB:-/lib/genpack}/fat.sh"
+# shellcheck source=genpack-update.sh
+. "${GENPACK_LIB:-/lib/genpack}/update.sh"
 
 # The boot partition (root=systemimg: only) to boot/. Sets GENPACK_BOOT and GENPACK_UUID.
 genpack_mount_boot() {
@@ -137,6 +139,13 @@ genpack_mount_image_file() {
 		_disk=data
 		mkdir -p "$GENPACK_RUN/data"
 		genpack_mount_data "$GENPACK_DATA_DEVICE" "$GENPACK_RUN/data" -r || _disk=none
+	fi
+	if _folder=$(genpack_image_folder "$_name"); then
+		[ -n "$_name" ] || _name=$(genpack_image_default "$_folder")
+		if [ -n "$_name" ]; then
+			genpack_tidy "$_folder" "$_name"
+			_name=$GENPACK_NAME
+		fi
 	fi
 	for _file in ${_name:+"boot/$_name" "$_disk/$_name"} boot/system.img boot/system.cur boot/system.old \
 		"$_disk/system" "$_disk/system.cur" "$_disk/system.old"; do

@@ -38,7 +38,7 @@ install() {
 	inst_multiple -o btrfs fsck.fat
 	inst_hook cmdline 90 "$moddir/genpack-cmdline.sh"
 	inst_hook mount 10 "$moddir/genpack-mount.sh"
-	for name in lib find fat; do
+	for name in lib find fat update; do
 		inst_simple "$moddir/genpack-$name.sh" "/lib/genpack/$name.sh"
 	done
 	inst_simple "$moddir/genpack.conf" /etc/cmdline.d/20-genpack.conf
