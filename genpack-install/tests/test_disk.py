@@ -51,10 +51,12 @@ def test_mbr(install: Run, image: Path, loaders: Path, tmp_path: Path) -> None:
     assert data[0] == boot[0] + boot[1] and data[0] + data[1] == 299 * MIB
     found = Fat(disk, boot[0])
     assert {name.lower() for name in found.names()} == {
-        *("system.img", "system.cur", "system.new", "system.old", "grubenv", "system.ini", "system.cfg"),
+        *("system.img", "system.cur", "system.new", "system.old", "system.sum", "grubenv", "system.ini", "system.cfg"),
         *("boot/grub/grub.cfg", "efi/boot/bootia32.efi", "efi/boot/bootx64.efi", "extra folder/a long name.txt"),
     }
     assert found.read("system.img") == image.read_bytes()
+    digest = hashlib.sha256(image.read_bytes()).hexdigest()
+    assert found.read("system.sum").decode().startswith(f"{digest} {image.stat().st_size} ")
     assert found.read("grubenv") == b"# GRUB Environment Block\n" + b"#" * 999
     assert found.read("system.ini") == ini.read_bytes() and found.read("system.cfg") == cfg.read_bytes()
     assert found.read("Extra Folder/a long name.txt") == b"extra"

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import UUID
 
-from genpack_install import process
+from genpack_install import process, sums
 from genpack_install.log import Log
 from genpack_install.model import MIB
 
@@ -26,11 +26,12 @@ def make(
     label: str,
     identifier: bytes,
     image: tuple[Path, int] | None,
+    record: str = "",
     beside: Path,
     log: Log,
 ) -> None:
-    """Makes it, with the image (file, bytes) as the file `system` if one is given. `beside`: a folder for the temporary
-    file. `identifier`: 16 bytes that its UUID is made of."""
+    """Makes it, with the image (file, bytes) as the file `system`, and `record` beside it, if one is given. `beside`: a
+    folder for the temporary file. `identifier`: 16 bytes that its UUID is made of."""
     with TemporaryDirectory(prefix=".genpack-install-", dir=beside) as temporary:
         made = Path(temporary) / "data"
         with made.open("wb") as file:
@@ -44,6 +45,7 @@ def make(
             with (root / "system").open("wb") as file:
                 os.truncate(file.fileno(), count)
             copy_sparse(path, root / "system", 0, count)
+            (root / sums.NAME).write_text(record)
             # Without this the files would belong to whoever makes the disk: a user of the device could have his number.
             words = ["unshare", "--map-root-user", *words, "--rootdir", root]
         process.run([*words, made], log)

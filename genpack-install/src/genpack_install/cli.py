@@ -17,6 +17,7 @@ import typer.core
 from genpack_install import __version__
 from genpack_install.errors import InstallError, InterruptError, UsageError
 from genpack_install.log import Log
+from genpack_install.model import Talk
 
 PROGRAM = "genpack-install"
 BUILD = "build-bootloaders"
@@ -42,7 +43,8 @@ def _version(wanted: bool) -> None:
 @app.command(epilog=f"{PROGRAM} {BUILD} --help: make the boot loaders that are put on disks.")
 def install(
     image: Annotated[
-        Path | None, typer.Argument(metavar="[IMAGE]", help="SquashFS image to install [the one that runs here].")
+        str | None,
+        typer.Argument(metavar="[IMAGE]", help="SquashFS image [the one that runs here]; alone: update this system."),
     ] = None,
     disk: Annotated[
         str | None, typer.Option(metavar="DEV|FILE|list", help="Make a bootable disk or disk file, or list the disks.")
@@ -50,6 +52,15 @@ def install(
     cdrom: Annotated[Path | None, typer.Option(**FILE, help="Make a bootable ISO file.")] = None,
     zip_file: Annotated[
         Path | None, typer.Option("--zip", **FILE, help="Make a ZIP of a boot partition's files.")
+    ] = None,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Back to the image before the last update.")] = False,
+    mark_good: Annotated[
+        bool, typer.Option("--mark-good", help="The image that runs is good: no more counting of its starts.")
+    ] = False,
+    status: Annotated[bool, typer.Option("--status", help="Show the images of this system and what runs.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Compare the current image with its recorded sum.")] = False,
+    key: Annotated[
+        Path | None, typer.Option(**FILE, help="Public key (OpenPGP) that an update must be signed with.")
     ] = None,
     label: Annotated[str | None, typer.Option(metavar="NAME", help="Label of boot partition or ISO [GENPACK].")] = None,
     gpt: Annotated[bool, typer.Option("--gpt", help="A GPT also where MBR would do; boots by UEFI alone.")] = False,
@@ -85,12 +96,20 @@ def install(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Put a genpack image on a disk, into an ISO file or a ZIP."""
+    """Put a genpack image on a disk, into an ISO file or a ZIP, or update the system that runs here."""
     from genpack_install import cdrom as cdrom_mode
     from genpack_install import diskmode, sizes, zipmode
-    from genpack_install.model import Mode, Options, Talk
+    from genpack_install.model import Mode, Options
 
     log, talk = Log(debug=debug), Talk(yes=yes, dry_run=dry_run, json=json)
+    orders = {"--rollback": rollback, "--mark-good": mark_good, "--status": status, "--verify": verify}
+    makes = [name for name, given in (("--disk", disk), ("--cdrom", cdrom), ("--zip", zip_file)) if given is not None]
+    if any(orders.values()) or (image is not None and not makes):
+        own = [name for name, given in orders.items() if given]
+        _installed([*own, *makes], image, key, talk, log)
+        return
+    if key is not None:
+        raise UsageError("--key is for an update of this system")
     targets = {Mode.DISK: disk, Mode.CDROM: cdrom, Mode.ZIP: zip_file}
     modes = [mode for mode, target in targets.items() if target is not None]
     if len(modes) != 1:
@@ -110,7 +129,7 @@ def install(
     options = Options(
         mode=mode,
         target=Path(str(targets[mode])),
-        image=image,
+        image=None if image is None else Path(image),
         system_cfg=system_cfg,
         system_ini=system_ini,
         sample=not no_sample,
@@ -124,6 +143,24 @@ def install(
         random_ids=random_ids,
     )
     {Mode.DISK: diskmode.run, Mode.CDROM: cdrom_mode.run, Mode.ZIP: zipmode.run}[mode](options, talk, log)
+
+
+def _installed(orders: list[str], image: str | None, key: Path | None, talk: Talk, log: Log) -> None:
+    """The modes that are about the system that runs here; an update if `orders` is empty."""
+    from genpack_install import selfupdate
+
+    if len(orders) > 1 or (orders and (image is not None or key is not None)):
+        raise UsageError(f"{orders[0]} goes alone")
+    if not orders:
+        selfupdate.run_update(str(image), key, talk, log)
+    elif orders == ["--rollback"]:
+        selfupdate.run_rollback(talk, log)
+    elif orders == ["--mark-good"]:
+        selfupdate.run_mark_good(talk, log)
+    elif orders == ["--status"]:
+        selfupdate.run_status(talk)
+    else:
+        selfupdate.run_verify(talk)
 
 
 @build_app.command(BUILD)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from genpack_install import biosdisk, btrfs, fat, fatfile, inputs, layout, process
+from genpack_install import biosdisk, btrfs, fat, fatfile, inputs, layout, process, sums
 from genpack_install.inputs import IMAGE_NAME, Inputs
 from genpack_install.layout import Layout
 from genpack_install.log import Log
@@ -76,6 +76,8 @@ class DiskWork:
         folder: an exchange of two names is then one write, which no power cut can halve."""
         names = () if self.divided.image_on_data else inputs.IMAGE_NAMES
         first = [BootFile(name, content=b"") for name in names]
+        if names:
+            first.append(BootFile(sums.NAME, content=sums.of(self.given.image).line().encode()))
         fat.fill(self.place, self.divided.boot_start, [*first, *self.boot_files()], self.log, epoch=self.given.epoch)
 
     def copy_image(self) -> None:
@@ -93,6 +95,7 @@ class DiskWork:
             label=self.data_label,
             identifier=self.given.identifier,
             image=(image.path, image.size) if self.divided.image_on_data else None,
+            record=sums.of(image).line() if self.divided.image_on_data else "",
             beside=self.folder,
             log=self.log,
         )

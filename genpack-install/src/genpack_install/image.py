@@ -25,6 +25,8 @@ _COMPRESSORS = {1: "gzip", 2: "lzma", 3: "lzo", 4: "xz", 5: "lz4", 6: "zstd"}
 #: What GRUB's squash4 module reads; an uncompressed image names one of these too.
 GRUB_READS = ("gzip", "lzo", "xz")
 _LINE = re.compile(r"(?P<mode>[-dlcbps]\S{9}) \S+ +(?P<size>\d+)(?:, *\d+)? \S+ \S+ (?P<rest>.*)")
+#: The unit of an image that says that a boot was good.
+GOOD_UNIT = "usr/lib/systemd/system/genpack-boot-complete.service"
 LOADERS = "usr/lib/genpack-install"
 _LINKS = 40  # as Linux follows at most
 
@@ -125,6 +127,11 @@ def _fingerprint(path: Path, head: Superblock) -> bytes:
     return digest.digest()
 
 
+def fingerprint(path: Path) -> bytes:
+    """`Image.fingerprint` of a file that was not checked; ImageError if it is no image."""
+    return _fingerprint(path, superblock(path))
+
+
 def listing(text: str) -> dict[str, Entry]:
     """Path -> entry of unsquashfs -lls output, whose paths begin with "squashfs-root"."""
     found: dict[str, Entry] = {}
@@ -216,7 +223,7 @@ def check(path: Path, log: Log) -> Image:
     head = superblock(path)
     process.require(["unsquashfs"])
     reader = _Reader(path, log, {})
-    reader.list(".genpack", "boot", LOADERS)
+    reader.list(".genpack", "boot", LOADERS, GOOD_UNIT)
     # All tables of inodes and folders, which a look at some of the paths does not read.
     try:
         process.run(["unsquashfs", "-ls", path], log, keep=False)

@@ -17,6 +17,7 @@ from genpack_install.log import Log
 
 #: program -> (what needs it, Debian package, Gentoo package)
 PROGRAMS = {
+    "gpg": ("check signatures", "gnupg", "app-crypt/gnupg"),
     "unsquashfs": ("read an image", "squashfs-tools", "sys-fs/squashfs-tools"),
     "sfdisk": ("partition a disk", "fdisk", "sys-apps/util-linux"),
     "lsblk": ("look at disks", "util-linux", "sys-apps/util-linux"),

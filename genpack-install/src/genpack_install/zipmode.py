@@ -6,10 +6,11 @@ from __future__ import annotations
 import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from genpack_install import disks, files, inputs, layout, process, steps
+from genpack_install import disks, files, inputs, layout, process, steps, sums
 from genpack_install.errors import UsageError
 from genpack_install.inputs import GRUBENV, IMAGE_NAME, Inputs
 from genpack_install.log import Log
@@ -33,7 +34,12 @@ class ZipWork:
         """All files, the image last."""
         grubenv = BootFile(GRUBENV, content=inputs.EMPTY_GRUBENV)
         image = BootFile(IMAGE_NAME, source=self.given.image.path)
-        return [grubenv, *(file for file in self.given.files if file.name != "boot/grub/grub.cfg"), image]
+        return [grubenv, self.record, *(file for file in self.given.files if file.name != "boot/grub/grub.cfg"), image]
+
+    @cached_property
+    def record(self) -> BootFile:
+        """The image's sum: all of it is read, once."""
+        return BootFile(sums.NAME, content=sums.of(self.given.image).line().encode())
 
     def run(self) -> None:
         """Nothing is compressed: the image, nearly all of it, is already."""
