@@ -16,7 +16,12 @@ from .process import MirrorError, run
 from .store import digest
 
 #: Ebuilds that build a package of this suite: category/name -> its folder.
-SUITE = {"app-emulation/vm": "vm", "genpack/genpack": "genpack", "sys-apps/genpack-init": "genpack-init"}
+SUITE = {
+    "app-emulation/vm": "vm",
+    "genpack/genpack": "genpack",
+    "genpack/genpack-install": "genpack-install",
+    "sys-apps/genpack-init": "genpack-init",
+}
 #: What builds the sdists.
 BUILD_TOOLS = ("build==1.3.0", "scikit-build-core==0.11.6", "pybind11==2.13.6", "hatchling==1.27.0")
 _REPOSITORY = ("eclass", "metadata", "profiles")
