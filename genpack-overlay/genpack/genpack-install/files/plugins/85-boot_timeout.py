@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A new image that hangs is restarted: a timer, and the hardware's watchdog, while the boot loader counts its starts."""
+"""A new image that hangs is restarted: a timer, and the watchdog, while the boot loader counts its starts."""
 
 from __future__ import annotations
 
