@@ -313,6 +313,15 @@ def test_the_command(system: System, new: Path, capsys: pytest.CaptureFixture[st
     assert "cannot read the image" in capsys.readouterr().err
 
 
+def test_good_where_the_images_are_read_only(system: System) -> None:
+    """Transient, with the image on the data partition: only grubenv is written."""
+    grubenv.write(system.run / "boot", Env(2))
+    system.runs(system.store.path(C).name, options="ro")
+    selfupdate.run_mark_good(Talk(), Log())
+    assert system.env == Env()
+    assert not system.store.path(CUR).exists()
+
+
 def test_talk_is_not_asked_by_the_unit(system: System, new: Path) -> None:
     update.execute(plan(system, new), Log())
     system.store.path(CUR).rename(system.store.path(OLD))

@@ -17,10 +17,12 @@ SYS = Path("/sys")
 
 @dataclass(frozen=True)
 class Running:
-    """`name`: what the image that runs is called now, which an update changes under it."""
+    """`name`: what the image that runs is called now, which an update changes under it. `writable`: both file systems
+    are, that of the images and the boot partition."""
 
     store: Store
     name: Name
+    writable: bool = True
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,11 @@ def find(*, writable: bool, run: Path = RUN, mountinfo: Path = MOUNTINFO, sys: P
         name = next((name for name in Name if store.path(name).name == path.name), None)
         if name is None:
             break
-        if writable:
-            for place in {folder, run / "boot"}:
-                if not mounts[str(place)].writable:
-                    raise InstallError(
-                        f"{place} is mounted read-only: nothing can be changed there",
-                        tip="start the machine with the menu entry Normal; a read-only medium can't be updated",
-                    )
-        return Running(store, name)
+        read_only = [place for place in (folder, run / "boot") if not mounts[str(place)].writable]
+        if writable and read_only:
+            raise InstallError(
+                f"{read_only[0]} is mounted read-only: nothing can be changed there",
+                tip="start the machine with the menu entry Normal; a read-only medium can't be updated",
+            )
+        return Running(store, name, not read_only)
     raise InstallError(f"the image that runs is {path}, which is none of a genpack disk")

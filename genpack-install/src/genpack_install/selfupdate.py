@@ -51,7 +51,7 @@ def run_rollback(talk: Talk, log: Log) -> None:
 
 def run_mark_good(talk: Talk, log: Log) -> None:
     """The image that runs is good. Never asks: a unit runs it."""
-    running = machine.find(writable=True)
+    running = machine.find(writable=False)
     change = update.plan_mark_good(running)
     if not talk.dry_run:
         update.execute(change, log)

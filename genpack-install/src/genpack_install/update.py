@@ -97,6 +97,8 @@ def plan_rollback(running: Running) -> Change:
 
 def plan_mark_good(running: Running) -> Change:
     """The end of the counting; no steps if there is nothing to do."""
+    if not running.writable:  # transient, with the image on the data partition: names wait for the next start
+        return Change(running, tuple(generations.mark_good(running.store.state(), running.name)))
     settled, state = _settled(running)
     return Change(running, (*settled, *generations.mark_good(state, running.name)))
 
@@ -110,7 +112,8 @@ def execute(change: Change, log: Log, done: Callable[[Step], None] = lambda step
     names_change = steps.index(Write()) + 1 if Write() in steps else 0
     before, identifier = store.state().env, PENDING
     try:
-        store.prepare()
+        if change.running.writable:
+            store.prepare()
         for step in steps[:names_change]:
             log.debug(str(step))
             if isinstance(step, Write):
