@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
+import select
 import shutil
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -238,3 +241,57 @@ def vm(run_root: Path, home: Path) -> Iterator[Vm]:
     for name in names:
         command("stop", "-f", name)
     assert rundir.living(run_root) == []
+
+
+class Tty:
+    """`vm run` on a terminal."""
+
+    def __init__(self, *arguments: str | Path) -> None:
+        self.master, slave = pty.openpty()
+        self.before = termios.tcgetattr(slave)
+        self.slave = slave
+        self.text = ""
+
+        def own_terminal() -> None:
+            import fcntl
+
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+        self.child = subprocess.Popen(
+            Vm.argv(*arguments),
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            preexec_fn=own_terminal,  # a controlling terminal needs it
+        )
+
+    def until(self, text: str) -> None:
+        end = time.monotonic() + 20
+        while text not in self.text:
+            assert time.monotonic() < end, self.text
+            if select.select([self.master], [], [], 0.1)[0]:
+                self.text += os.read(self.master, 4096).decode(errors="replace")
+
+    def type(self, text: bytes) -> None:
+        os.write(self.master, text)
+
+    def close(self) -> None:
+        if self.child.poll() is None:
+            self.child.kill()
+        self.child.wait()
+        os.close(self.master)
+        os.close(self.slave)
+
+
+@pytest.fixture
+def tty(vm: Vm) -> Iterator[Callable[..., Tty]]:
+    made: list[Tty] = []
+
+    def make(*arguments: str | Path) -> Tty:
+        made.append(Tty(*arguments))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import guest
 import pytest
 import typer
-from conftest import Vm, check
+from conftest import FakeVm, Vm, check
 from genpack_vm import __version__, cli
 
 MAN = Path(__file__).resolve().parents[1] / "man" / "vm.1"
@@ -125,6 +126,50 @@ def test_kvm_that_cannot_be(bad: Callable[..., None], stub_image: Path, make_ima
 def test_ssh_own_failure_is_125(bad: Callable[..., None]) -> None:
     bad(["ssh", "none", "ls", "-l"], "no VM named 'none' is running", 125)
     bad(["ssh", "a/b"], "is not a VM name", 125)
+    bad(["ssh", "--tiemout", "1", "a"], "no VM named '1' is|is not a VM name", 125)
+
+
+NAMES = ["../etc", "", ".hidden", "-", "a b", "a" * 64, "\xe4"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["stop"], 2),
+        (["console"], 2),
+        (["show"], 2),
+        (["cid"], 2),
+        (["wait"], 2),
+        (["exec", "NAME", "--", "true"], 125),
+        (["ssh", "NAME", "true"], 125),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_names_that_are_none(bad: Callable[..., None], words: list[str], status: int, name: str) -> None:
+    command, *rest = words
+    places = [name if word == "NAME" else word for word in rest] or ["--", name]
+    if command in ("exec", "ssh") and name.startswith("-"):
+        places = ["--", *places]
+    bad([command, *places], "is not a VM name", status)
+
+
+def test_bad_use_of_commands(bad: Callable[..., None], tmp_path: Path) -> None:
+    for command in ("console", "show"):
+        bad([command, "none"], "no VM named 'none' is running", 1)
+    bad(["exec", "none", "--", "true"], "no VM named 'none' is running", 125)
+    bad(["exec", "x"], "no command is given", 125)
+    bad(["exec", "--timeout", "0", "x", "--", "true"], "--timeout 0: it must be more", 125)
+    bad(["exec", "--timeout", "soon", "x", "true"], "Invalid value for '--timeout'", 125)
+    bad(["stop", "-c", "a", "b"], "--console shows one VM, and several are named")
+    bad(["stopall", "--wait-timeout", "-1"], "--wait-timeout -1")
+    bad(["scp", "a"], "scp needs at least two places")
+    bad(["scp", "a", "b"], "none of the places is in a VM")
+    bad(["scp", "a:x", "b:y"], "copies between this machine and one VM")
+    bad(["scp", "a:x", "a:y"], "copies between this machine and one VM")
+    bad(["scp", "x", "none:y"], "no VM named 'none' is running", 1)
+    bad(["scp", "x", "@b:y"], "no user before @")
+    bad(["scp", "-i", tmp_path / "none", "x", "b:y"], "cannot read the key", 1)
 
 
 def test_broken_run_root(vm: Vm, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +188,10 @@ def test_start_loads_nothing_heavy() -> None:
     assert heavy & set(done.stdout.split()) == set()
 
 
-@pytest.mark.parametrize("command", ["run", "stop", "list", "ssh", "wait"])
+COMMANDS = list(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]  # the root is a group
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.execute([command, "--help"]) == 0
     out = capsys.readouterr().out
@@ -155,6 +203,26 @@ def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.execute(["--version"]) == 0
     assert capsys.readouterr().out == f"vm {__version__}\n"
+
+
+@pytest.mark.spawn
+def test_completion(run_root: Path, fake_vm: Callable[[str], FakeVm]) -> None:
+    """What a shell asks for at Tab: commands, options, names of running VMs."""
+
+    def complete(line: str) -> list[str]:
+        words = {"_VM_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1)}
+        argv = [sys.executable, "-c", "from genpack_vm.cli import main; main()"]
+        done = subprocess.run(argv, env=os.environ | words, capture_output=True, text=True, check=True)
+        return done.stdout.split()
+
+    fake_vm("web-1")
+    fake_vm("mail")
+    assert complete("vm sto") == ["stop", "stopall"]
+    assert "--wait-timeout" in complete("vm stop --wa")
+    for command in ("console", "exec", "show", "stop", "wait", "ssh", "cid"):
+        assert complete(f"vm {command} w") == ["web-1"], command
+    assert complete("vm ssh me@m") == ["me@mail"]
+    assert complete("vm scp m") == ["mail:"]
 
 
 def test_no_arguments_show_help(vm: Vm) -> None:
@@ -172,6 +240,8 @@ def test_qemu_args_are_split_for_run_only() -> None:
 def test_man_page_has_every_option_and_no_other() -> None:
     root = typer.main.get_command(cli.app)
     wanted: set[str] = {"--version", "--help", "-h"}
+    for parameter in root.params:
+        wanted |= set(parameter.opts)
     for name, command in root.commands.items():  # type: ignore[attr-defined]  # the root is a group
         assert f"vm {name}" in MAN.read_text().replace("\\-", "-").replace("\\fB", "").replace("\\fR", ""), name
         for parameter in command.params:

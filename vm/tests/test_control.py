@@ -4,78 +4,23 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import socket
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import FakeVm
-from genpack_vm import cli, info, qmp, ssh, stopping, waiting
+from genpack_vm import cli, info, qmp, ssh, stopping, vsock, waiting
 from genpack_vm.agent import Agent, AgentError
 from genpack_vm.errors import NotRunningError, QmpError, UsageError, VmError, WaitTimeoutError
 from genpack_vm.waiting import Goal
+from servers import GuestAgent, qemu, server, silent
 
 Make = Callable[[str], FakeVm]
-GREETING = {"QMP": {"version": {"qemu": {"micro": 0, "minor": 2, "major": 7}, "package": ""}, "capabilities": []}}
-Answer = Callable[[dict[str, object]], object]
-
-
-@contextlib.contextmanager
-def server(path: Path, serve: Callable[[socket.socket], None]) -> Iterator[None]:
-    """Serve one connection after the other on a Unix socket."""
-    path.unlink(missing_ok=True)
-    listening = socket.socket(socket.AF_UNIX)
-    listening.bind(str(path))
-    listening.listen()
-
-    def loop() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = listening.accept()
-                with connection, contextlib.suppress(OSError):
-                    serve(connection)
-
-    threading.Thread(target=loop, daemon=True).start()
-    try:
-        yield
-    finally:
-        listening.shutdown(socket.SHUT_RDWR)
-        listening.close()
-
-
-def silent(connection: socket.socket) -> None:
-    while connection.recv(100):
-        pass
-
-
-def talk(connection: socket.socket, answer: Answer, mark: bytes = b"") -> None:
-    decoder, text = json.JSONDecoder(), ""
-    while data := connection.recv(65536):  # qemu.qmp puts no newline between its messages
-        text = (text + data.replace(b"\xff", b"").decode()).lstrip()
-        try:
-            request, end = decoder.raw_decode(text)
-        except ValueError:
-            continue
-        text = text[end:]
-        reply = answer(request)
-        if reply is None:
-            return
-        if isinstance(reply, dict) and "id" in request:
-            reply["id"] = request["id"]
-        prefix = mark if request["execute"] == "guest-sync-delimited" else b""
-        connection.sendall(prefix + json.dumps(reply).encode() + b"\n")
-
-
-def qemu(answer: Answer) -> Callable[[socket.socket], None]:
-    def serve(connection: socket.socket) -> None:
-        connection.sendall(json.dumps(GREETING).encode() + b"\n")
-        talk(connection, lambda r: {"return": {}} if r["execute"] == "qmp_capabilities" else answer(r))
-
-    return serve
 
 
 def stop(*names: str, force: bool = False, wait: bool = False, timeout: float = 0.3) -> None:
@@ -230,50 +175,29 @@ def test_wait_for_shutdown_tells_how(run_root: Path, status: int, raises: bool) 
         waiting.wait("a", Goal.SHUTDOWN, 1)
 
 
-def guest_agent(state: str, status: int = 0) -> Callable[[socket.socket], None]:
-    def answer(request: dict[str, object]) -> object:
-        arguments = request["arguments"]
-        assert isinstance(arguments, dict)
-        if request["execute"] == "guest-sync-delimited":
-            return {"return": arguments["id"]}
-        if request["execute"] == "guest-ping":
-            return {"return": {}}
-        if request["execute"] == "guest-exec":
-            assert (arguments["path"], arguments["arg"]) == ("systemctl", ["is-system-running"])
-            return {"return": {"pid": 7}}
-        if request["execute"] == "guest-exec-status":
-            import base64
-
-            output = base64.b64encode(f"{state}\n".encode()).decode()
-            return {"return": {"exited": True, "exitcode": status, "out-data": output}}
-        return {"error": {"class": "CommandNotFound", "desc": "no such command"}}
-
-    def serve(connection: socket.socket) -> None:
-        connection.sendall(b'{"return": 1}\n')  # what an earlier client did not wait for
-        talk(connection, answer, mark=b"\xff")
-
-    return serve
+def agent_saying(state: str, status: int = 0) -> Callable[[socket.socket], None]:
+    return GuestAgent({"systemctl": (status, f"{state}\n".encode(), b"")}).serve
 
 
 def test_agent(fake_vm: Make) -> None:
     vm = fake_vm("a")
-    with server(vm.files.qga, guest_agent("running")):
+    with server(vm.files.qga, agent_saying("running")):
         waiting.wait("a", Goal.AGENT, 5)
         with Agent(vm.files, 5) as agent:
-            assert agent.run("systemctl", ["is-system-running"]).stdout == "running\n"
+            assert agent.run("systemctl", ["is-system-running"]).stdout == b"running\n"
             with pytest.raises(AgentError, match="refused: no such command"):
                 agent.execute("guest-none")
 
 
 def test_systemd(fake_vm: Make, capsys: pytest.CaptureFixture[str]) -> None:
     vm = fake_vm("a")
-    with server(vm.files.qga, guest_agent("running")):
+    with server(vm.files.qga, agent_saying("running")):
         waiting.wait("a", Goal.SYSTEMD, 5)
     assert capsys.readouterr().err == ""
-    with server(vm.files.qga, guest_agent("degraded", 1)):
+    with server(vm.files.qga, agent_saying("degraded", 1)):
         waiting.wait("a", Goal.SYSTEMD, 5)
     assert "a unit failed" in capsys.readouterr().err
-    with server(vm.files.qga, guest_agent("starting", 1)), pytest.raises(WaitTimeoutError):
+    with server(vm.files.qga, agent_saying("starting", 1)), pytest.raises(WaitTimeoutError):
         waiting.wait("a", Goal.SYSTEMD, 0.4)
 
 
@@ -281,7 +205,7 @@ def test_agent_lock_is_respected(fake_vm: Make) -> None:
     import fcntl
 
     vm = fake_vm("a")
-    with vm.files.qga_lock.open("w") as other, server(vm.files.qga, guest_agent("running")):
+    with vm.files.qga_lock.open("w") as other, server(vm.files.qga, agent_saying("running")):
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(AgentError, match="does not answer"), Agent(vm.files, 0.3):
             pass
@@ -290,16 +214,37 @@ def test_agent_lock_is_respected(fake_vm: Make) -> None:
 # ssh
 
 
+def options_of(argv: list[str]) -> set[str]:
+    return {argv[i + 1] for i, word in enumerate(argv) if word == "-o"}
+
+
 def test_ssh_argv(fake_vm: Make) -> None:
     vm = fake_vm("a")
-    argv = ssh.argv(vm.info, vm.files, "me", ["ls", "-l"], Path("/k"), batch=True)
-    assert argv[:5] == ["ssh", "-p", "2222", "-l", "me"]
-    assert argv[-4:] == ["--", "127.0.0.1", "ls", "-l"]
-    options = [argv[i + 1] for i, word in enumerate(argv) if word == "-o"]
-    assert f'UserKnownHostsFile="{vm.files.known_hosts}"' in options
-    assert {"HostKeyAlias=a", "StrictHostKeyChecking=accept-new", "BatchMode=yes", "IdentitiesOnly=yes"} <= set(options)
+    argv, address = ssh.argv("ssh", vm.info, vm.files, Path("/k"), batch=True)
+    assert (argv[0], address) == ("ssh", "127.0.0.1")
+    wanted = {f'UserKnownHostsFile="{vm.files.known_hosts}"', "Port=2222", "HostKeyAlias=a", "BatchMode=yes"}
+    assert wanted | {"StrictHostKeyChecking=accept-new", "IdentitiesOnly=yes"} <= options_of(argv)
     assert argv[argv.index("-i") + 1] == "/k"
-    assert "BatchMode=yes" not in ssh.argv(vm.info, vm.files, "me", [], None, batch=False)
+    assert "BatchMode=yes" not in ssh.argv("ssh", vm.info, vm.files, None, batch=False)[0]
+
+
+def test_ssh_over_vsock(fake_vm: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over vsock where the guest answers there, or where there is no other way; else by the forwarded port."""
+    vm = fake_vm("a")
+    vm.write(cid=77)
+    monkeypatch.setattr(vsock, "ssh_answers", lambda cid: cid == 77)
+    argv, address = ssh.argv("ssh", vm.info, vm.files, None, batch=False)
+    assert address == "a"
+    proxy = f"ProxyCommand={sys.executable} -m genpack_vm.vsock 77"
+    assert {proxy, "ProxyUseFdpass=yes"} <= options_of(argv)
+    assert not any(option.startswith("Port=") for option in options_of(argv))
+    monkeypatch.setattr(vsock, "ssh_answers", lambda cid: False)
+    assert ssh.argv("ssh", vm.info, vm.files, None, batch=False)[1] == "127.0.0.1"
+    vm.write(ports=())
+    assert ssh.argv("ssh", vm.info, vm.files, None, batch=False)[1] == "a"
+    vm.write(cid=None)
+    with pytest.raises(VmError, match="a has no forwarded SSH port"):
+        ssh.argv("ssh", vm.info, vm.files, None, batch=False)
 
 
 def test_keys_of_another_home(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ GOLDEN = [
     *("-device", "virtio-blk-pci,drive=swap"),
     *("-netdev", "user,id=net0,hostfwd=tcp:127.0.0.1:0-:22"),
     *("-device", "virtio-net-pci,netdev=net0,mac=52:54:00:01:02:03"),
-    *("-chardev", "socket,id=console,path=/run/vm/hello/console.sock,server=on,wait=off"),
+    *("-chardev", "socket,id=console,path=/run/vm/hello/serial.sock,server=on,wait=off"),
     *("-serial", "chardev:console"),
     *("-chardev", "socket,id=owner,fd=12"),
     *("-mon", "chardev=owner,mode=control"),
@@ -167,7 +167,7 @@ def test_the_rest() -> None:
     assert "-device vhost-vsock-pci,guest-cid=7" in found
     assert "-fw_cfg name=opt/x,string=a,,b\nc" in found
     assert "-fw_cfg name=opt/system.ini,file=/i,,i.ini" in found
-    assert any(p.endswith("console.sock,server=on,wait=off,logfile=/logs/a,,b,logappend=off") for p in found)
+    assert any(p.endswith("serial.sock,server=on,wait=off,logfile=/logs/a,,b,logappend=off") for p in found)
 
 
 def test_bios() -> None:

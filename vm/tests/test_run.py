@@ -5,18 +5,15 @@ from __future__ import annotations
 
 import json
 import os
-import pty
-import select
 import shlex
 import signal
-import subprocess
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Vm
+from conftest import Tty, Vm
 from genpack_vm import info
 
 pytestmark = pytest.mark.qemu
@@ -196,60 +193,6 @@ def test_reader_of_the_output_goes_away(vm: Vm, stub_image: Path) -> None:
     child.stdout = None
     assert child.wait(20) == 141
     assert left(vm.root) == []
-
-
-class Tty:
-    """`vm run` on a terminal."""
-
-    def __init__(self, *arguments: str | Path) -> None:
-        self.master, slave = pty.openpty()
-        self.before = termios.tcgetattr(slave)
-        self.slave = slave
-        self.text = ""
-
-        def own_terminal() -> None:
-            import fcntl
-
-            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-        self.child = subprocess.Popen(
-            Vm.argv(*arguments),
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-            preexec_fn=own_terminal,  # a controlling terminal needs it
-        )
-
-    def until(self, text: str) -> None:
-        end = time.monotonic() + 20
-        while text not in self.text:
-            assert time.monotonic() < end, self.text
-            if select.select([self.master], [], [], 0.1)[0]:
-                self.text += os.read(self.master, 4096).decode(errors="replace")
-
-    def type(self, text: bytes) -> None:
-        os.write(self.master, text)
-
-    def close(self) -> None:
-        if self.child.poll() is None:
-            self.child.kill()
-        self.child.wait()
-        os.close(self.master)
-        os.close(self.slave)
-
-
-@pytest.fixture
-def tty(vm: Vm) -> Iterator[Callable[..., Tty]]:
-    made: list[Tty] = []
-
-    def make(*arguments: str | Path) -> Tty:
-        made.append(Tty(*arguments))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
 
 
 def test_terminal(tty: Callable[..., Tty], stub_image: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Run directories: one owner a name, dead ones cleaned, broken ones shown; and `vm list`."""
+"""Run directories: one owner a name, dead ones cleaned, broken ones shown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import FakeVm
-from genpack_vm import info, listing, rundir
+from genpack_vm import info, rundir
 from genpack_vm.errors import NotRunningError, VmError
 
 Make = Callable[[str], FakeVm]
@@ -127,27 +127,3 @@ def test_find_names_what_runs(fake_vm: Make, run_root: Path) -> None:
     with pytest.raises(NotRunningError) as e:
         info.find(run_root, "zzz")
     assert e.value.tip == "running: hello"
-
-
-def test_list(fake_vm: Make) -> None:
-    assert listing.text(quiet=True, as_json=False) == ""
-    fake_vm("b")
-    fake_vm("a").files.info.write_text("broken")
-    assert listing.text(quiet=True, as_json=False) == "a\nb\n"
-    lines = listing.text(quiet=False, as_json=False).splitlines()
-    assert lines[0].split() == ["NAME", "STATE", "PID", "ARCH", "ACCEL", "SSH", "UP", "IMAGE"]
-    assert lines[1].split()[:2] == ["a", "broken"]
-    assert lines[2].split()[:2] == ["b", "running"]
-    assert "127.0.0.1:2222" in lines[2]
-    assert lines[2].endswith("/images/hello.squashfs")
-
-
-def test_list_json(fake_vm: Make) -> None:
-    vm = fake_vm("b")
-    fake_vm("a").files.info.write_text("broken")
-    data = json.loads(listing.text(quiet=False, as_json=True))
-    assert data["version"] == 1
-    assert [v["state"] for v in data["vms"]] == ["broken", "running"]
-    assert data["vms"][1]["pid"] == vm.info.pid
-    assert data["vms"][1]["ports"] == [{"protocol": "tcp", "host": "127.0.0.1", "port": 2222, "guest_port": 22}]
-    assert json.loads(listing.text(quiet=True, as_json=True)) == ["a", "b"]

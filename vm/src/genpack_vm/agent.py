@@ -36,7 +36,9 @@ class Done:
     """A program that ended in the guest."""
 
     status: int
-    stdout: str
+    stdout: bytes
+    stderr: bytes
+    truncated: bool
 
 
 class Agent:
@@ -137,13 +139,34 @@ class Agent:
         self._send(json.dumps({"execute": command, "arguments": arguments or {}}).encode() + b"\n")
         return self._answer()
 
-    def run(self, path: str, args: Sequence[str]) -> Done:
-        """Run a program in the guest to its end; its stdout and exit status."""
+    def extend(self, seconds: float) -> None:
+        """The session may take `seconds` from now on."""
+        self._end = time.monotonic() + seconds
+
+    def start(self, path: str, args: Sequence[str], stdin: bytes | None = None) -> int:
+        """Start a program in the guest; its process id."""
         request: dict[str, object] = {"path": path, "arg": list(args), "capture-output": True}
-        pid = self.execute("guest-exec", request)["pid"]
+        if stdin is not None:
+            request["input-data"] = base64.b64encode(stdin).decode("ascii")
+        return int(self.execute("guest-exec", request)["pid"])
+
+    def ended(self, pid: int) -> Done | None:
+        """How a program of `start` ended, once; None while it runs. A signal N is status 128 + N."""
+        state = self.execute("guest-exec-status", {"pid": pid})
+        if not state.get("exited"):
+            return None
+        return Done(
+            status=int(state.get("exitcode", 128 + int(state.get("signal", 0)))),
+            stdout=base64.b64decode(state.get("out-data", "")),
+            stderr=base64.b64decode(state.get("err-data", "")),
+            truncated=bool(state.get("out-truncated")) or bool(state.get("err-truncated")),
+        )
+
+    def run(self, path: str, args: Sequence[str]) -> Done:
+        """Run a program in the guest to its end, within the session's time."""
+        pid = self.start(path, args)
         while True:
-            state = self.execute("guest-exec-status", {"pid": pid})
-            if state.get("exited"):
-                output = base64.b64decode(state.get("out-data", "")).decode("utf-8", "replace")
-                return Done(int(state.get("exitcode", 128 + int(state.get("signal", 0)))), output)
+            done = self.ended(pid)
+            if done is not None:
+                return done
             time.sleep(min(0.1, self._left()))

@@ -14,28 +14,33 @@ import typer
 import typer.core
 
 from genpack_vm import __version__, log
+from genpack_vm.commands import cid, console, exec, run, scp, show, ssh, stop, wait
 from genpack_vm.commands import list as list_command
-from genpack_vm.commands import run, ssh, stop, wait
 from genpack_vm.errors import InterruptError, VmError
 
 #: Options after the VM's name belong to the command that runs in it.
 _PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
-_PASSING = ("ssh",)  # commands whose own failure is 125, because other statuses are the guest's
+_PASSING = ("exec", "ssh")  # commands whose own failure is 125, because other statuses are the guest's
 _OWN_FAILURE = 125
 
 app = typer.Typer(
     help="Run and manage genpack images in QEMU.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.command)
 app.command("stop", no_args_is_help=True)(stop.command)
+app.command("stopall")(stop.command_all)
 app.command("list")(list_command.command)
+app.command("show")(show.command)
+app.command("console", no_args_is_help=True)(console.command)
 app.command("ssh", context_settings=_PASS_ON, no_args_is_help=True)(ssh.command)
+app.command("scp", no_args_is_help=True)(scp.command)
+app.command("exec", context_settings=_PASS_ON, no_args_is_help=True)(exec.command)
 app.command("wait", no_args_is_help=True)(wait.command)
+app.command("cid", no_args_is_help=True)(cid.command)
 
 
 def _version(wanted: bool) -> None:
@@ -70,6 +75,7 @@ def execute(argv: Sequence[str]) -> int:
     # typer imports all of rich for the words "[default: ...]" of a help text, 0.1 s, and escapes their brackets.
     typer.core.HAS_RICH = False
     ours, extra = split_qemu_args(argv)
+    passing = bool(argv) and argv[0] in _PASSING
     try:
         result = typer.main.get_command(app).main(ours, prog_name="vm", obj=extra, standalone_mode=False)
         sys.stdout.flush()
@@ -80,12 +86,11 @@ def execute(argv: Sequence[str]) -> int:
             return e.exit_code
         context = getattr(e, "ctx", None)
         log.error(e.format_message(), f"{context.command_path} --help" if context is not None else None)
-        return e.exit_code
+        return _OWN_FAILURE if passing else e.exit_code
     except click.exceptions.Abort:
         return 130
     except VmError as e:
         log.error(str(e), e.tip)
-        passing = bool(argv) and argv[0] in _PASSING
         return _OWN_FAILURE if passing and e.status in (1, 2) else e.status
     except KeyboardInterrupt:
         return 130

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The VM's serial console on this process's stdin and stdout.
+"""The VM's serial console (a connection to its hub) on this process's stdin and stdout.
 
 The terminal is in raw mode while this runs, so every key goes to the guest, Ctrl-C too; Ctrl-] is ours. When stdin is
 no terminal, or belongs to another foreground job, there is output only.
@@ -17,7 +17,6 @@ import sys
 import termios
 import tty
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -67,15 +66,27 @@ class Terminal:
 
 
 class Console:
-    """Copies between the console socket and stdin/stdout, in the running event loop."""
+    """Copies between a connection and stdin/stdout, in the running event loop, until `close`.
 
-    def __init__(self, path: Path, *, keys: bool, on_escape: Callable[[], None], on_hangup: Callable[[], None]) -> None:
-        self._path = path
+    on_escape: Ctrl-] was typed; on_hangup: the terminal or the reader is gone; on_end: nothing more will come.
+    """
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        *,
+        keys: bool,
+        on_escape: Callable[[], None],
+        on_hangup: Callable[[], None],
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
         self._keys = keys
         self._on_escape = on_escape
         self._on_hangup = on_hangup
+        self._on_end = on_end
         self._loop = asyncio.get_running_loop()
-        self._socket: socket.socket | None = None
+        connection.setblocking(False)
+        self._socket: socket.socket | None = connection
         self._input = sys.stdin.fileno() if keys else -1
         self._output = sys.stdout.fileno()
         # epoll knows no regular files; they never block either.
@@ -83,23 +94,9 @@ class Console:
         self._to_guest = bytearray()
         self._to_user = b""
         self._silent = False
-
-    async def connect(self) -> None:
-        """Wait for QEMU's socket. It listens long before the guest's first instruction, so no output is lost."""
-        while True:
-            connection = socket.socket(socket.AF_UNIX)
-            try:
-                connection.connect(os.fspath(self._path))
-            except OSError:
-                connection.close()
-                await asyncio.sleep(0.005)
-                continue
-            connection.setblocking(False)
-            self._socket = connection
-            self._loop.add_reader(connection, self._from_guest)
-            if self._keys:
-                self._loop.add_reader(self._input, self._from_user)
-            return
+        self._loop.add_reader(connection, self._from_guest)
+        if keys:
+            self._loop.add_reader(self._input, self._from_user)
 
     def _from_guest(self) -> None:
         assert self._socket is not None
@@ -111,6 +108,7 @@ class Console:
             data = b""
         if not data:
             self._loop.remove_reader(self._socket)
+            self._on_end()
             return
         if self._silent:
             return
@@ -184,8 +182,8 @@ class Console:
         else:
             self._loop.remove_writer(self._socket)
 
-    def close(self) -> None:
-        """Stop copying; show what QEMU had still written when it ended."""
+    def close(self, rest: bytes = b"") -> None:
+        """Stop copying; show what the connection still holds, then `rest`."""
         if self._keys:
             self._loop.remove_reader(self._input)
         if self._pollable:
@@ -194,14 +192,16 @@ class Console:
             return
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
-        self._flush()
         while not self._silent:
+            while self._to_user and not self._silent:
+                self._flush()
             try:
                 self._to_user = self._socket.recv(_PIECE)
             except OSError:
-                break
+                self._to_user = b""
+            if not self._to_user:
+                self._to_user, rest = rest, b""
             if not self._to_user:
                 break
-            self._flush()
         self._socket.close()
         self._socket = None

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -128,13 +127,7 @@ def parse(text: str) -> VmInfo:
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
     """Replace `path` in one step."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(data, file, indent=2)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    rundir.write(path, json.dumps(data, indent=2) + "\n")
 
 
 def _ends(vm: VmInfo) -> bool:

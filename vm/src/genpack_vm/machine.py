@@ -11,10 +11,11 @@ import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from genpack_vm import info, log, net, process, qemu_args, qmp
+from genpack_vm import info, log, net, process, qemu_args, qmp, rundir
 from genpack_vm.config import MachineSpec
 from genpack_vm.console import Console, Terminal
 from genpack_vm.errors import InterruptError, QmpError, VmError, WaitTimeoutError
+from genpack_vm.hub import Hub
 
 START_TIMEOUT = 60.0  # seconds until QEMU must answer
 STOP_TIMEOUT = 60.0  # seconds that the guest has to power down after a signal
@@ -68,6 +69,7 @@ class Machine:
 
     async def _run(self, terminal: Terminal | None) -> None:
         self._loop = asyncio.get_running_loop()
+        hub = Hub(self._spec.files.serial, self._spec.files.console)
         ours, theirs = socket.socketpair()
         argv = qemu_args.build(self._spec, theirs.fileno())
         purpose = f"run {self._spec.arch.value} images"
@@ -79,6 +81,7 @@ class Machine:
                 pass_fds=(*self._inherit, theirs.fileno(), self._lock_fd),
             )
         except BaseException:
+            hub.close()
             ours.close()
             raise
         finally:
@@ -93,30 +96,31 @@ class Machine:
         console = None
         if not self._detached:
             console = Console(
-                self._spec.files.console,
+                hub.patient(),
                 keys=terminal is not None,
                 on_escape=self._on_escape,
                 on_hangup=self._on_hangup,
             )
         try:
-            await self._live(ours, console)
+            await self._live(ours, hub)
         finally:
             self._loop.remove_reader(pidfd)
             os.close(pidfd)
             for task in self._tasks:
                 task.cancel()
             self._end_child()
+            rest = hub.close()
             if console is not None:
-                console.close()
+                console.close(rest)
         self._judge()
 
-    async def _live(self, connection: socket.socket, console: Console | None) -> None:
+    async def _live(self, connection: socket.socket, hub: Hub) -> None:
         """From QEMU's start until its end, for whatever reason."""
-        self._spec.files.pid.write_text(f"{self._child.pid}\n", encoding="ascii")
+        rundir.write(self._spec.files.pid, f"{self._child.pid}\n")
         timer = None
         if self._timeout is not None:
             timer = self._loop.call_later(self._timeout, self._on_timeout)
-        connecting = None if console is None else self._loop.create_task(console.connect())
+        connecting = self._loop.create_task(hub.connect())
         starting = self._loop.create_task(qmp.attach(self._spec.name, connection))
         ending = self._loop.create_task(self._ended.wait())
         self._client = None
@@ -130,7 +134,7 @@ class Machine:
             self._client = starting.result()
             await self._announce()
             await ending
-        except QmpError as e:
+        except VmError as e:
             # If QEMU is ending, then its own message is what counts.
             if not await self._soon_ended():
                 self._cause = self._cause or e
@@ -138,7 +142,7 @@ class Machine:
             if timer is not None:
                 timer.cancel()
             for task in (starting, ending, connecting):
-                if task is not None and not task.done():
+                if not task.done():
                     task.cancel()
             if self._client is not None:
                 await qmp.detach(self._client)

@@ -20,6 +20,9 @@ PACKAGES = {
     "qemu-system-i386": ("qemu-system-x86", "app-emulation/qemu"),
     "qemu-system-aarch64": ("qemu-system-arm", "app-emulation/qemu"),
     "qemu-system-riscv64": ("qemu-system-misc", "app-emulation/qemu"),
+    "qemu-img": ("qemu-utils", "app-emulation/qemu"),
+    "mkfs.btrfs": ("btrfs-progs", "sys-fs/btrfs-progs"),
+    "scp": ("openssh-client", "net-misc/openssh"),
     "ssh": ("openssh-client", "net-misc/openssh"),
     "ssh-add": ("openssh-client", "net-misc/openssh"),
 }
@@ -125,13 +128,22 @@ def _die_with_parent(parent: int) -> Callable[[], None]:
     return ask
 
 
+def tie_to(parent: int) -> None:
+    """This process, a child of `parent`, is killed when that ends."""
+    _die_with_parent(parent)()
+
+
 def owned(argv: Sequence[str], *, purpose: str, log: Path, pass_fds: Sequence[int]) -> subprocess.Popen[bytes]:
     """Start a program that dies with this process, whatever ends it. stdout and stderr go to `log`.
 
     It gets a session of its own, so that a Ctrl-C at the terminal reaches this process only. Call it from the main
     thread: the kernel ties the death signal to the thread that forked.
     """
-    with log.open("wb") as output:
+    try:
+        output = log.open("wb")
+    except OSError as e:
+        raise VmError(f"cannot write {log}: {e.strerror}") from e
+    with output:
         try:
             return subprocess.Popen(
                 list(argv),

@@ -99,7 +99,7 @@ def _socket(name: str, path: Path) -> list[str]:
 
 
 def _sockets(spec: MachineSpec, qmp_fd: int) -> list[str]:
-    console = _socket("console", spec.files.console)
+    console = _socket("console", spec.files.serial)
     if spec.console_log is not None:
         console[1] += f",logfile={quoted(spec.console_log)},logappend=off"
     return [

@@ -8,7 +8,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,19 +98,40 @@ async def _session(name: str, path: Path, timeout: float) -> AsyncIterator[QMPCl
         await _close(client)
 
 
-def command(name: str, path: Path, what: str, timeout: float = TIMEOUT) -> object:
+def command(
+    name: str, path: Path, what: str, timeout: float = TIMEOUT, arguments: dict[str, object] | None = None
+) -> object:
     """Connect, run one command, disconnect. QEMU ending before the answer counts as the answer to `quit`."""
 
     async def talk() -> object:
         async with _session(name, path, timeout) as client:
             try:
-                return await execute(client, name, what)
+                return await execute(client, name, what, arguments)
             except QmpError:
                 if what == "quit" and path_is_gone(path):
                     return None
                 raise
 
     return asyncio.run(talk())
+
+
+def statuses(sockets: Mapping[str, Path], timeout: float) -> dict[str, str | QmpError]:
+    """The run state (running, paused, shutdown ...) of each QEMU, all asked at once; an error for a silent one."""
+
+    async def ask(name: str, path: Path) -> str | QmpError:
+        try:
+            async with asyncio.timeout(timeout), _session(name, path, timeout) as client:
+                answer = await execute(client, name, "query-status")
+        except TimeoutError:
+            return QmpError(f"QEMU has not answered in {timeout:g} s")
+        except QmpError as e:
+            return e
+        return str(answer["status"]) if isinstance(answer, dict) and "status" in answer else QmpError(f"{answer!r}")
+
+    async def ask_all() -> dict[str, str | QmpError]:
+        return dict(zip(sockets, await asyncio.gather(*(ask(*item) for item in sockets.items())), strict=True))
+
+    return asyncio.run(ask_all())
 
 
 def path_is_gone(path: Path) -> bool:

@@ -46,8 +46,13 @@ class Files:
         return self.folder / "monitor.sock"
 
     @property
+    def serial(self) -> Path:
+        """QEMU's socket of the serial port; the VM's `vm` process is its one client."""
+        return self.folder / "serial.sock"
+
+    @property
     def console(self) -> Path:
-        """Serial console socket."""
+        """The serial console, for any number of clients (module `hub`)."""
         return self.folder / "console.sock"
 
     @property
@@ -207,6 +212,21 @@ def living(top: Path) -> list[str]:
             except OSError:
                 names.append(folder.name)  # unreadable: shown as broken
     return names
+
+
+def write(path: Path, text: str) -> None:
+    """Replace a file of a run directory in one step."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as e:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise VmError(f"cannot write {path}: {e.strerror}") from e
 
 
 def root_of_user() -> Path:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""SSH into a VM through its forwarded port. Host keys are kept in the VM's run directory: each VM is its own host."""
+"""SSH into a VM, over vsock where the guest answers there, else through its forwarded port.
+
+Host keys are kept in the VM's run directory: each VM is its own host, and a new run of it is a new one.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import pwd
 from collections.abc import Sequence
 from pathlib import Path
 
-from genpack_vm import info, process, rundir
+from genpack_vm import info, process, rundir, vsock
 from genpack_vm.errors import UsageError, VmError
 from genpack_vm.host import KEY_FILES
 from genpack_vm.identity import check_name
@@ -35,46 +38,60 @@ def home_keys(home: Path, login_home: Path) -> list[Path]:
     return [key for key in keys if os.access(key, os.R_OK)]
 
 
-def argv(
-    vm: info.VmInfo, files: rundir.Files, user: str, command: Sequence[str], identity: Path | None, *, batch: bool
-) -> list[str]:
-    """The ssh command line. `batch`: never ask (there is no terminal)."""
+def _way(vm: info.VmInfo) -> tuple[str, list[str]]:
+    """The address for ssh, and the options that lead there."""
+    if vm.cid is not None and (vm.ssh is None or vsock.ssh_answers(vm.cid)):
+        return vm.name, [f"ProxyCommand={vsock.proxy_command(vm.cid)}", "ProxyUseFdpass=yes"]
     if vm.ssh is None:
-        raise VmError(f"{vm.name} has no forwarded SSH port", tip="it was started with --no-ssh-forward")
+        raise VmError(
+            f"{vm.name} has no forwarded SSH port", tip="it was started with --no-ssh-forward; vm exec needs no network"
+        )
     host, port = vm.ssh
-    options = {
-        "UserKnownHostsFile": f'"{files.known_hosts}"',
-        "GlobalKnownHostsFile": "/dev/null",
-        "StrictHostKeyChecking": "accept-new",
-        "HostKeyAlias": vm.name,
-        "ConnectTimeout": str(_CONNECT_TIMEOUT),
-        "LogLevel": "ERROR",
-    }
+    return host, [f"Port={port}"]
+
+
+def argv(
+    program: str, vm: info.VmInfo, files: rundir.Files, identity: Path | None, *, batch: bool
+) -> tuple[list[str], str]:
+    """(the command line of ssh or scp up to its own words, the address). `batch`: never ask (there is no terminal)."""
+    address, options = _way(vm)
+    options += [
+        f'UserKnownHostsFile="{files.known_hosts}"',
+        "GlobalKnownHostsFile=/dev/null",
+        "StrictHostKeyChecking=accept-new",
+        f"HostKeyAlias={vm.name}",
+        f"ConnectTimeout={_CONNECT_TIMEOUT}",
+        "LogLevel=ERROR",
+    ]
     if batch:
-        options["BatchMode"] = "yes"
-    args = ["ssh", "-p", str(port), "-l", user]
+        options.append("BatchMode=yes")
+    args = [program]
     if identity is not None:
-        args += ["-i", os.fspath(identity), "-o", "IdentitiesOnly=yes"]
+        args += ["-i", os.fspath(identity)]
+        options.append("IdentitiesOnly=yes")
     else:
         for key in home_keys(Path.home(), Path(pwd.getpwuid(os.getuid()).pw_dir)):
             args += ["-i", os.fspath(key)]
-    for option, value in options.items():
-        args += ["-o", f"{option}={value}"]
-    return [*args, "--", host, *command]
+    for option in options:
+        args += ["-o", option]
+    return args, address
+
+
+def _check(identity: Path | None, timeout: float | None) -> None:
+    if identity is not None and not os.access(identity, os.R_OK):
+        raise VmError(f"cannot read the key {identity}")
+    if timeout is not None and timeout <= 0:
+        raise UsageError(f"--timeout {timeout:g}: it must be more than 0 seconds")
 
 
 def run(target: str, command: Sequence[str], *, identity: Path | None, timeout: float | None) -> int:
     """Run `command` (a login shell if empty) in the VM on this terminal; its exit status, or VmError for our own."""
     user, name = split_target(target)
-    if identity is not None and not os.access(identity, os.R_OK):
-        raise VmError(f"cannot read the key {identity}")
-    if timeout is not None and timeout <= 0:
-        raise UsageError(f"--timeout {timeout:g}: it must be more than 0 seconds")
+    _check(identity, timeout)
     top = rundir.root_of_user()
     vm = info.find_running(top, name)
-    batch = not os.isatty(0)
-    args = argv(vm, rundir.Files(top / name), user, command, identity, batch=batch)
-    status = process.attached(args, purpose="reach a VM", timeout=timeout)
+    words, address = argv("ssh", vm, rundir.Files(top / name), identity, batch=not os.isatty(0))
+    status = process.attached([*words, "-l", user, "--", address, *command], purpose="reach a VM", timeout=timeout)
     if status is None:
         raise VmError(f"ssh to {name} did not end in {timeout:g} s", status=TIMED_OUT)
     if status == _SSH_FAILED:
@@ -85,3 +102,38 @@ def run(target: str, command: Sequence[str], *, identity: Path | None, timeout: 
     if status < 0:
         raise VmError(f"ssh {process.explain(status)}")
     return status
+
+
+def _remote(text: str) -> tuple[str, str, str] | None:
+    """[USER@]NAME:PATH as (user, name, path); None for a local file. As with scp, `./a:b` is local."""
+    place, colon, path = text.partition(":")
+    if not colon or "/" in place:
+        return None
+    return *split_target(place), path
+
+
+def copy(words: Sequence[str], *, identity: Path | None, recursive: bool, timeout: float | None) -> None:
+    """`vm scp`: copy files to, or from, one VM."""
+    _check(identity, timeout)
+    if len(words) < 2:
+        raise UsageError("scp needs at least two places", tip="vm scp FILE NAME:PATH, or vm scp NAME:PATH FILE")
+    places = [(word, _remote(word)) for word in words]
+    names = {found[1] for _, found in places if found is not None}
+    if not names:
+        raise UsageError("none of the places is in a VM", tip="write NAME:PATH for a file in the VM NAME")
+    if len(names) > 1 or all(found is not None for _, found in places):
+        raise UsageError("scp copies between this machine and one VM", tip="copy to a file here, then from there")
+    (name,) = names
+    top = rundir.root_of_user()
+    vm = info.find_running(top, name)
+    args, address = argv("scp", vm, rundir.Files(top / name), identity, batch=not os.isatty(0))
+    args += ["-r"] if recursive else []
+    args.append("--")
+    for word, found in places:
+        args.append(word if found is None else f"{found[0]}@{address}:{found[2]}")
+    status = process.attached(args, purpose="copy files to and from a VM", timeout=timeout)
+    if status is None:
+        raise VmError(f"scp with {name} did not end in {timeout:g} s", status=TIMED_OUT)
+    if status != 0:
+        how = process.explain(status)
+        raise VmError(f"scp with {name} {how}", tip=f"`vm wait {name}` waits for the SSH server")

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""`vm stop`: ask for a power-down, or end QEMU, and wait for it."""
+"""`vm stop` and `vm stopall`: ask for a power-down, or end QEMU, and wait for it."""
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from genpack_vm import info, log, qmp, rundir
+from genpack_vm import attach, info, log, qmp, rundir
 from genpack_vm.errors import QmpError, UsageError, VmError, WaitTimeoutError
 from genpack_vm.identity import check_name
 
@@ -23,12 +24,13 @@ _PAUSE = 0.05
 
 @dataclass(frozen=True)
 class StopOptions:
-    """The options of `vm stop`; `timeout` in seconds."""
+    """The options of `vm stop`; `timeout` in seconds. `console`: show the console until the end."""
 
     names: tuple[str, ...]
     force: bool
     wait: bool
     timeout: float
+    console: bool = False
 
 
 def _gone(top: Path, name: str, seconds: float) -> bool:
@@ -113,33 +115,60 @@ def _ask(top: Path, entry: info.Entry) -> None:
         raise
 
 
+def _stop_one(top: Path, name: str, *, force: bool) -> bool:
+    """False when it has ended meanwhile."""
+    entry = _look(top, name)
+    if entry is None:
+        return False
+    if force:
+        _force(top, entry)
+    else:
+        _ask(top, entry)
+    return True
+
+
+def _wait(top: Path, name: str, left: float, options: StopOptions, connection: socket.socket | None) -> None:
+    end = time.monotonic() + left
+    if connection is not None:
+        attach.follow(name, connection, keys=False, timeout=left)
+    if not _gone(top, name, max(0.0, end - time.monotonic())):
+        raise WaitTimeoutError(f"{name} did not power down in {options.timeout:g} s", tip=f"end it: vm stop -f {name}")
+
+
 def stop(options: StopOptions) -> None:
     """Stop every VM named; one that fails does not keep the others running. VmError with the worst status after all."""
     if options.timeout <= 0:
         raise UsageError(f"--wait-timeout {options.timeout:g}: it must be more than 0 seconds")
     names: Sequence[str] = tuple(dict.fromkeys(check_name(name) for name in options.names))
+    if options.console and len(names) > 1:
+        raise UsageError("--console shows one VM, and several are named")
     top = rundir.root_of_user()
     failed: list[VmError] = []
     asked: list[str] = []
+    connection = None
+    if options.console:
+        info.find_running(top, names[0])
+        connection = attach.connect(top, names[0])
     for name in names:
         try:
-            entry = _look(top, name)
-            if entry is None:
-                continue
-            if options.force:
-                _force(top, entry)
-            else:
-                _ask(top, entry)
-            asked.append(name)
+            if _stop_one(top, name, force=options.force):
+                asked.append(name)
         except VmError as e:
             failed.append(e)
     end = time.monotonic() + options.timeout
-    for name in asked:
-        if options.wait and not _gone(top, name, max(0.0, end - time.monotonic())):
-            message = f"{name} did not power down in {options.timeout:g} s"
-            failed.append(WaitTimeoutError(message, tip=f"end it: vm stop -f {name}"))
+    for name in asked if options.wait else ():
+        try:
+            _wait(top, name, max(0.0, end - time.monotonic()), options, connection)
+        except WaitTimeoutError as e:
+            failed.append(e)
     for error in failed[:-1]:
         log.error(str(error), error.tip)
     if failed:
         last = failed[-1]
         raise VmError(str(last), tip=last.tip, status=max(e.status for e in failed))
+
+
+def stop_all(*, force: bool, wait: bool, timeout: float) -> None:
+    """The same for every VM of this user; none is no error."""
+    names = tuple(rundir.living(rundir.root_of_user()))
+    stop(StopOptions(names, force=force, wait=wait, timeout=timeout))

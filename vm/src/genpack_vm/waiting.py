@@ -9,7 +9,7 @@ from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 
-from genpack_vm import info, log, net, rundir
+from genpack_vm import info, log, net, rundir, vsock
 from genpack_vm.agent import Agent, AgentError
 from genpack_vm.errors import NotRunningError, UsageError, VmError, WaitTimeoutError
 from genpack_vm.identity import check_name
@@ -29,7 +29,11 @@ class Goal(Enum):
 
 
 def _ssh(vm: info.VmInfo, files: rundir.Files, left: float) -> bool:
+    if vm.cid is not None and vsock.ssh_answers(vm.cid, min(_TRY, left)):
+        return True
     if vm.ssh is None:
+        if vm.cid is not None:
+            return False
         raise VmError(f"{vm.name} has no forwarded SSH port", tip="it was started with --no-ssh-forward")
     return net.ssh_answers(*vm.ssh, timeout=min(_TRY, left))
 
@@ -46,7 +50,7 @@ def _agent(vm: info.VmInfo, files: rundir.Files, left: float) -> bool:
 def _systemd(vm: info.VmInfo, files: rundir.Files, left: float) -> bool:
     try:
         with Agent(files, min(_AGENT_SESSION, left)) as agent:
-            state = agent.run("systemctl", ["is-system-running"]).stdout.strip()
+            state = agent.run("systemctl", ["is-system-running"]).stdout.decode(errors="replace").strip()
     except AgentError as e:
         if "refused" in str(e):
             raise VmError(f"{vm.name} cannot be asked for systemd's state: {e}") from e

@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
+from genpack_vm.commands.names import TARGET
+
 
 def command(
-    target: Annotated[str, typer.Argument(metavar="[USER@]NAME", help="The VM; the user is root if not given.")],
+    target: Annotated[str, TARGET],
     words: Annotated[list[str] | None, typer.Argument(metavar="[CMD...]", help="Command; a shell if none.")] = None,
     identity: Annotated[
         Path | None, typer.Option("--identity", "-i", metavar="FILE", help="Use this private key.")

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from genpack_vm.commands.names import VM_NAME
+
 
 class For(StrEnum):
     """What can be waited for; `genpack_vm.waiting.Goal` for the command line."""
@@ -19,7 +21,7 @@ class For(StrEnum):
 
 
 def command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The VM.")],
+    name: Annotated[str, VM_NAME],
     goal: Annotated[For, typer.Option("--for", help="What to wait for.")] = For.SSH,
     timeout: Annotated[float, typer.Option(metavar="S", help="Give up after S seconds; status 124.")] = 300.0,
 ) -> None:
