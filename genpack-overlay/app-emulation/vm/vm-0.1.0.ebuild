@@ -25,6 +25,7 @@ RDEPEND="
 	sys-fs/btrfs-progs
 	sys-fs/squashfuse[lz4,lzma,lzo,zlib,zstd]
 	$(python_gen_cond_dep '
+		dev-python/lxml[${PYTHON_USEDEP}]
 		dev-python/python-magic[${PYTHON_USEDEP}]
 		dev-python/qemu-qmp[${PYTHON_USEDEP}]
 		dev-python/typer[${PYTHON_USEDEP}]

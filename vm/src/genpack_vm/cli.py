@@ -14,13 +14,29 @@ import typer
 import typer.core
 
 from genpack_vm import __version__, log
-from genpack_vm.commands import cid, console, exec, run, scp, show, ssh, stop, wait
+from genpack_vm.commands import (
+    allocate,
+    cid,
+    console,
+    doctor,
+    exec,
+    expand,
+    run,
+    scp,
+    show,
+    snapshot,
+    ssh,
+    stop,
+    test,
+    usb,
+    wait,
+)
 from genpack_vm.commands import list as list_command
 from genpack_vm.errors import InterruptError, VmError
 
 #: Options after the VM's name belong to the command that runs in it.
 _PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
-_PASSING = ("exec", "ssh")  # commands whose own failure is 125, because other statuses are the guest's
+_PASSING = ("exec", "ssh", "test")  # commands whose own failure is 125, because other statuses are the guest's
 _OWN_FAILURE = 125
 
 app = typer.Typer(
@@ -41,6 +57,12 @@ app.command("scp", no_args_is_help=True)(scp.command)
 app.command("exec", context_settings=_PASS_ON, no_args_is_help=True)(exec.command)
 app.command("wait", no_args_is_help=True)(wait.command)
 app.command("cid", no_args_is_help=True)(cid.command)
+app.command("allocate", no_args_is_help=True)(allocate.command)
+app.command("expand", no_args_is_help=True)(expand.command)
+app.command("snapshot", no_args_is_help=True)(snapshot.command)
+app.command("test", no_args_is_help=True)(test.command)
+app.command("usb")(usb.command)
+app.command("doctor")(doctor.command)
 
 
 def _version(wanted: bool) -> None:

@@ -61,6 +61,12 @@ class RunOptions:
     detach: bool = False
     timeout: float | None = None
     console_log: Path | None = None
+    wait_ssh: float | None = None
+    no_shutdown: bool = False
+    logging_items: str | None = None
+    trace: tuple[str, ...] = ()
+    logfile: Path | None = None
+    sock_forward: tuple[Path, ...] = ()
     dry_run: bool = False
     qemu_args: tuple[str, ...] = ()
 
@@ -125,3 +131,4 @@ class MachineSpec:
     files: Files
     console_log: Path | None
     extra: tuple[str, ...]
+    sock_forward: tuple[Path, ...] = ()

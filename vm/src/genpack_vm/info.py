@@ -195,3 +195,12 @@ def ended_file(top: Path, name: str) -> Path:
 def ended_console(top: Path, name: str) -> Path:
     """Where the console log of a detached VM without --console-log goes at its end."""
     return top / ".ended" / f"{name}.console"
+
+
+def ended_data_file(top: Path, name: str) -> Path | None:
+    """The data disk that a detached VM had in its last run."""
+    try:
+        found = json.loads(ended_file(top, name).read_text(encoding="utf-8"))["data_file"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Path(found) if isinstance(found, str) else None

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from genpack_vm import (
@@ -23,7 +24,9 @@ from genpack_vm import (
     process,
     qemu_args,
     rundir,
+    sockforward,
     supervisor,
+    waiting,
 )
 from genpack_vm.arch import Arch, host_arch
 from genpack_vm.config import MIN_MEMORY, Boot, Disk, FirmwareBoot, KernelBoot, MachineSpec, RunOptions
@@ -31,6 +34,8 @@ from genpack_vm.errors import ImageError, UsageError, VmError
 from genpack_vm.firmware import Firmware
 from genpack_vm.machine import Machine
 
+#: Names of log items or trace events; QEMU would print a list for `help` and end.
+_ITEMS = re.compile(r"(?!help$|\?)[A-Za-z0-9_.,:*=+/-]+")
 _COMMAND_LINE_LIMIT = 2047  # bytes: COMMAND_LINE_SIZE of x86 is 2048 with its final zero
 
 
@@ -55,9 +60,18 @@ def _check_numbers(options: RunOptions) -> None:
         raise UsageError(f"--cpu {options.cpus}: at least 1 is needed")
     if options.timeout is not None and options.timeout <= 0:
         raise UsageError(f"--timeout {options.timeout:g}: it must be more than 0 seconds")
+    if options.wait_ssh is not None:
+        if options.wait_ssh <= 0:
+            raise UsageError(f"--wait-ssh-timeout {options.wait_ssh:g}: it must be more than 0 seconds")
+        if not options.detach:
+            raise UsageError("--wait-ssh needs --detach", tip="in the foreground the console shows how far it is")
+    for option, text in (("--logging-items", options.logging_items), *(("--trace", t) for t in options.trace)):
+        if text is not None and not _ITEMS.fullmatch(text):
+            what = "-d help" if option == "--logging-items" else "-trace help"
+            raise UsageError(f"{option} {text!r} names nothing", tip=f"`qemu-system-x86_64 {what}` lists the names")
 
 
-def _check_log(path: Path | None) -> None:
+def check_log(path: Path | None, option: str) -> None:
     """QEMU will make the file; an unusable path is found before that."""
     if path is None:
         return
@@ -70,7 +84,7 @@ def _check_log(path: Path | None) -> None:
     elif not os.access(target, os.W_OK):
         problem = "permission denied"
     if problem:
-        raise UsageError(f"--console-log: cannot write {path}: {problem}")
+        raise UsageError(f"{option}: cannot write {path}: {problem}")
 
 
 def _check_boot(options: RunOptions) -> None:
@@ -108,7 +122,9 @@ def _check(options: RunOptions, environment: dict[str, str]) -> _Checked:
     _check_boot(options)
     if options.name is not None:
         identity.check_name(options.name)
-    _check_log(options.console_log)
+    check_log(options.console_log, "--console-log")
+    check_log(options.logfile, "--logfile")
+    sockforward.check(options.sock_forward, vsock=host.vsock_usable())
     forwards = tuple(net.parse_forward(text) for text in options.hostfwd)
     given = tuple(fwcfg.parse(text) for text in options.fw_cfg)
     wanted = accel.asked_for(options.kvm, environment.get("VM_ACCEL"))
@@ -150,6 +166,18 @@ def _boot(checked: _Checked, files: rundir.Files) -> KernelBoot | FirmwareBoot:
     return KernelBoot(loaded.kernel_fd, loaded.initramfs_fd, line)
 
 
+def _debugging(options: RunOptions) -> tuple[str, ...]:
+    """QEMU's own options to look into it."""
+    args: list[str] = ["-no-shutdown"] if options.no_shutdown else []
+    if options.logging_items is not None:
+        args += ["-d", options.logging_items]
+    for event in options.trace:
+        args += ["-trace", event]
+    if options.logfile is not None:
+        args += ["-D", os.fspath(options.logfile.absolute())]
+    return tuple(args)
+
+
 def _plan(checked: _Checked, files: rundir.Files, cids: Iterable[int], environment: dict[str, str]) -> MachineSpec:
     """The whole VM, now that its name is known."""
     options, name = checked.options, files.folder.name
@@ -179,7 +207,8 @@ def _plan(checked: _Checked, files: rundir.Files, cids: Iterable[int], environme
         ),
         files=files,
         console_log=console_log,
-        extra=options.qemu_args,
+        extra=(*_debugging(options), *options.qemu_args),
+        sock_forward=tuple(path.absolute() for path in options.sock_forward),
     )
 
 
@@ -223,13 +252,32 @@ def _print_plan(checked: _Checked, top: Path, environment: dict[str, str]) -> No
 
 def run(options: RunOptions) -> None:
     """Boot the image; returns when the VM has ended well, or with --detach when it is up. VmError otherwise."""
+    found = _launch(options, tied=False)
+    if found is None:
+        return
+    where = f"; SSH on port {found.ssh[1]} of {found.ssh[0]}" if found.ssh else ""
+    log.info(f"{found.name} is running{where}; console log: {found.console_log}")
+    print(found.name, flush=True)
+    if options.wait_ssh is not None:
+        waiting.wait(found.name, waiting.Goal.SSH, options.wait_ssh)
+
+
+def detached(options: RunOptions) -> info.VmInfo:
+    """The same in the background, without a word; it ends with this process, however that ends."""
+    found = _launch(replace(options, detach=True), tied=True)
+    assert found is not None
+    return found
+
+
+def _launch(options: RunOptions, *, tied: bool) -> info.VmInfo | None:
+    """The VM, up, with --detach; None when it has ended, or nothing was to be started."""
     environment = dict(os.environ)
     top = rundir.root(environment)
     checked = _check(options, environment)
     try:
         if options.dry_run:
             _print_plan(checked, top, environment)
-            return
+            return None
         claim = _claim(top, options, _artifact(checked))
         try:
             cids = [vm.info.cid for vm in info.all_vms(top) if vm.info is not None and vm.info.cid is not None]
@@ -239,13 +287,13 @@ def run(options: RunOptions) -> None:
         except BaseException:
             claim.release()
             raise
-        _start(options, spec, claim)
+        return _start(options, spec, claim, tied=tied)
     finally:
         if checked.loaded is not None:
             checked.loaded.close()
 
 
-def _start(options: RunOptions, spec: MachineSpec, claim: rundir.Claim) -> None:
+def _start(options: RunOptions, spec: MachineSpec, claim: rundir.Claim, *, tied: bool) -> info.VmInfo | None:
     image = str(options.image.absolute())  # a detached VM's process has another working folder
 
     def work(on_up: supervisor.Up) -> None:
@@ -264,15 +312,12 @@ def _start(options: RunOptions, spec: MachineSpec, claim: rundir.Claim) -> None:
     log_is_new = spec.console_log is not None and not spec.console_log.exists()
     try:
         if options.detach:
-            found = supervisor.launch(claim, work)
-            where = f"; SSH on port {found.ssh[1]} of {found.ssh[0]}" if found.ssh else ""
-            log.info(f"{found.name} is running{where}; console log: {found.console_log}")
-            print(found.name)
-            return
+            return supervisor.launch(claim, work, tied=tied)
         try:
             work(_say_up)
         finally:
             claim.release()
+        return None
     except VmError:
         path = spec.console_log
         if log_is_new and path is not None and path.exists() and path.stat().st_size == 0:

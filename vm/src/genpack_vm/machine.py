@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from genpack_vm import info, log, net, process, qemu_args, qmp, rundir
+from genpack_vm import info, log, net, process, qemu_args, qmp, rundir, sockforward
 from genpack_vm.config import MachineSpec
 from genpack_vm.console import Console, Terminal
 from genpack_vm.errors import InterruptError, QmpError, VmError, WaitTimeoutError
@@ -70,6 +70,7 @@ class Machine:
     async def _run(self, terminal: Terminal | None) -> None:
         self._loop = asyncio.get_running_loop()
         hub = Hub(self._spec.files.serial, self._spec.files.console)
+        forwards = await sockforward.start(self._spec.cid, self._spec.sock_forward)
         ours, theirs = socket.socketpair()
         argv = qemu_args.build(self._spec, theirs.fileno())
         purpose = f"run {self._spec.arch.value} images"
@@ -109,6 +110,8 @@ class Machine:
             for task in self._tasks:
                 task.cancel()
             self._end_child()
+            for forward in forwards:
+                forward.close()
             rest = hub.close()
             if console is not None:
                 console.close(rest)

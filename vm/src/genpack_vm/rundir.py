@@ -131,6 +131,12 @@ def _guard(top: Path) -> Iterator[None]:
         os.close(fd)
 
 
+def check(top: Path) -> None:
+    """VmError when VMs can have no run directories there."""
+    with _guard(top):
+        pass
+
+
 def _locked_by_vm(folder: Path) -> bool:
     """True when a living VM holds the folder. Call it under the guard."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

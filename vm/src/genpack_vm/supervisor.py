@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from genpack_vm import info
+from genpack_vm import info, process
 from genpack_vm.errors import VmError
 from genpack_vm.rundir import Claim
 
@@ -31,7 +31,9 @@ def _leave_the_terminal(log_file: Path) -> None:
     os.close(output)
 
 
-def record_end(top: Path, name: str, started: str, error: VmError | None, console: Path | None) -> None:
+def record_end(
+    top: Path, name: str, started: str, error: VmError | None, console: Path | None, data_file: str | None
+) -> None:
     """Write ROOT/.ended/NAME.json; `console` (the log in the run directory) is kept beside it."""
     target = info.ended_file(top, name)
     target.parent.mkdir(mode=0o700, exist_ok=True)
@@ -46,6 +48,7 @@ def record_end(top: Path, name: str, started: str, error: VmError | None, consol
             "ended": datetime.now(UTC).isoformat(timespec="seconds"),
             "status": 0 if error is None else error.status,
             "message": None if error is None else str(error),
+            "data_file": data_file,
         },
     )
 
@@ -55,6 +58,12 @@ def _serve(claim: Claim, work: Callable[[Up], None], pipe: int) -> None:
     top, name = claim.files.folder.parent, claim.files.folder.name
     started = datetime.now(UTC).isoformat(timespec="seconds")
     told = False
+    up: info.VmInfo | None = None
+
+    def came(found: info.VmInfo) -> None:
+        nonlocal up
+        up = found
+        tell({"up": found.to_json()})
 
     def tell(message: dict[str, object]) -> None:
         nonlocal told
@@ -66,16 +75,15 @@ def _serve(claim: Claim, work: Callable[[Up], None], pipe: int) -> None:
 
     error: VmError | None = None
     try:
-        work(lambda found: tell({"up": found.to_json()}))
+        work(came)
     except VmError as e:
         error = e
     except BaseException as e:
         traceback.print_exc()
         error = VmError(f"a bug in vm: {type(e).__name__}: {e}")
-    came_up = told
     try:
-        if came_up:
-            record_end(top, name, started, error, claim.files.console_log)
+        if up is not None:
+            record_end(top, name, started, error, claim.files.console_log, up.data_file)
     finally:
         claim.release()
         if error is not None:
@@ -84,8 +92,10 @@ def _serve(claim: Claim, work: Callable[[Up], None], pipe: int) -> None:
             tell({"error": f"{name} ended before it was up", "tip": None, "status": 1})
 
 
-def launch(claim: Claim, work: Callable[[Up], None]) -> info.VmInfo:
+def launch(claim: Claim, work: Callable[[Up], None], *, tied: bool = False) -> info.VmInfo:
     """Run `work` in a process of its own; return once the VM is up, raise what kept it from that.
+
+    `tied`: the process, and with it the VM, is killed when this one ends.
 
     The claim belongs to the child from here on. fork, not a new program: the memory files, the lock and the plan are
     simply there.
@@ -96,10 +106,13 @@ def launch(claim: Claim, work: Callable[[Up], None]) -> info.VmInfo:
     reading, writing = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
+    parent = os.getpid()
     child = os.fork()
     if child == 0:
         status = 1
         try:
+            if tied:
+                process.tie_to(parent)
             os.close(reading)
             _leave_the_terminal(claim.files.owner_log)
             _serve(claim, work, writing)

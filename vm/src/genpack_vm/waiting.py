@@ -38,7 +38,8 @@ def _ssh(vm: info.VmInfo, files: rundir.Files, left: float) -> bool:
     return net.ssh_answers(*vm.ssh, timeout=min(_TRY, left))
 
 
-def _agent(vm: info.VmInfo, files: rundir.Files, left: float) -> bool:
+def agent_answers(files: rundir.Files, left: float) -> bool:
+    """True when the guest agent does."""
     try:
         with Agent(files, min(_TRY, left)) as agent:
             agent.execute("guest-ping")
@@ -47,14 +48,19 @@ def _agent(vm: info.VmInfo, files: rundir.Files, left: float) -> bool:
     return True
 
 
-def _systemd(vm: info.VmInfo, files: rundir.Files, left: float) -> bool:
+def systemd_state(name: str, files: rundir.Files, left: float) -> str | None:
+    """What `systemctl is-system-running` says in the guest; None while the agent is silent."""
     try:
         with Agent(files, min(_AGENT_SESSION, left)) as agent:
-            state = agent.run("systemctl", ["is-system-running"]).stdout.decode(errors="replace").strip()
+            return agent.run("systemctl", ["is-system-running"]).stdout.decode(errors="replace").strip()
     except AgentError as e:
         if "refused" in str(e):
-            raise VmError(f"{vm.name} cannot be asked for systemd's state: {e}") from e
-        return False
+            raise VmError(f"{name} cannot be asked for systemd's state: {e}") from e
+        return None
+
+
+def _systemd(vm: info.VmInfo, files: rundir.Files, left: float) -> bool:
+    state = systemd_state(vm.name, files, left)
     if state == "degraded":
         log.warning(f"{vm.name}: systemd is up, but a unit failed (systemctl --failed)")
     return state in ("running", "degraded")
@@ -62,7 +68,7 @@ def _systemd(vm: info.VmInfo, files: rundir.Files, left: float) -> bool:
 
 _CHECKS: dict[Goal, Callable[[info.VmInfo, rundir.Files, float], bool]] = {
     Goal.SSH: _ssh,
-    Goal.AGENT: _agent,
+    Goal.AGENT: lambda vm, files, left: agent_answers(files, left),
     Goal.SYSTEMD: _systemd,
 }
 

@@ -53,6 +53,24 @@ def command(
     detach: Annotated[bool, typer.Option("--detach", help="Run in the background; print the VM's name.")] = False,
     timeout: Annotated[float | None, typer.Option(metavar="S", help="End QEMU after S seconds; status 124.")] = None,
     console_log: Annotated[Path | None, typer.Option(**FILE, help="Write the whole console to FILE.")] = None,
+    wait_ssh: Annotated[
+        bool, typer.Option("--wait-ssh", help="With --detach: return when the SSH server answers.")
+    ] = False,
+    wait_ssh_timeout: Annotated[
+        float | None, typer.Option(metavar="S", help="The same within S seconds [300]; status 124.")
+    ] = None,
+    no_shutdown: Annotated[
+        bool, typer.Option("--no-shutdown", help="Keep QEMU when the guest has powered off.")
+    ] = False,
+    sock_forward: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="SOCK", help="Lead vsock port CID+i of the host to this Unix socket; repeatable."),
+    ] = None,
+    logfile: Annotated[Path | None, typer.Option(**FILE, help="QEMU's own log, of the next two options.")] = None,
+    logging_items: Annotated[str | None, typer.Option(metavar="ITEMS", help="What QEMU logs (its -d).")] = None,
+    trace: Annotated[
+        list[str] | None, typer.Option(metavar="EVENTS", help="What QEMU traces (its -trace); repeatable.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the QEMU command line only.")] = False,
 ) -> None:
     """Boot an image in QEMU, its console on this terminal (Ctrl-] asks for power-down; twice ends QEMU).
@@ -89,6 +107,12 @@ def command(
             detach=detach,
             timeout=timeout,
             console_log=console_log,
+            wait_ssh=300.0 if wait_ssh and wait_ssh_timeout is None else wait_ssh_timeout,
+            no_shutdown=no_shutdown,
+            logging_items=logging_items,
+            trace=tuple(trace or ()),
+            logfile=logfile,
+            sock_forward=tuple(sock_forward or ()),
             dry_run=dry_run,
             qemu_args=tuple(context.obj or ()),
         )
