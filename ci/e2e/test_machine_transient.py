@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness.machine import Machine, Timing
+from harness.machine import STOP_LIMIT, Machine, Timing
 
 INI = """\
 # Written for the test; one key of each kind.
@@ -151,8 +153,83 @@ def test_a_name_that_is_taken(machine: Machine) -> None:
     assert machine.is_running()
 
 
+def test_exec_is_the_command_byte_by_byte(machine: Machine) -> None:
+    argv = [
+        "vm",
+        "exec",
+        machine.name,
+        "--",
+        "sh",
+        "-c",
+        "head -c 300000 /dev/urandom | tee /run/blob; cat >&2 /run/blob; exit 42",
+    ]
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=os.environ | machine.env
+    )
+    assert done.returncode == 42
+    assert len(done.stdout) == 300_000
+    assert done.stdout == done.stderr
+    assert hashlib.sha256(done.stdout).hexdigest() == machine.out("sha256sum /run/blob").split()[0]
+
+
+def test_exec_needs_no_shell_and_says_what_failed(machine: Machine) -> None:
+    assert machine.vm("exec", machine.name, "echo", "$HOME", "a  b", "--").ok().stdout == "$HOME a  b --\n"
+    assert machine.vm("exec", machine.name, "sh", "-c", "kill -9 $$").status == 128 + 9
+    missing = machine.vm("exec", machine.name, "no-such-program")
+    assert (missing.status, len(missing.error_lines("vm"))) == (125, 1), str(missing)
+    assert "no-such-program" in missing.stderr
+
+
+def test_exec_that_takes_too_long_is_killed(machine: Machine) -> None:
+    late = machine.vm("exec", "--timeout", "3", machine.name, "sleep", "98765")
+    assert (late.status, late.error_lines("vm")) == (124, ["vm: error: sleep did not end in 3 s; it was killed"])
+    assert machine.vm("exec", machine.name, "pgrep", "-f", "^sleep 98765").status == 1
+
+
+def test_two_commands_at_once(machine: Machine) -> None:
+    """One that waits for the other: the guest agent is not held while a command runs."""
+    argv = ["vm", "exec", machine.name, "sh", "-c", "until [ -e /run/go ]; do sleep 0.2; done; echo went"]
+    with subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=os.environ | machine.env
+    ) as first:
+        try:
+            machine.vm("exec", machine.name, "touch", "/run/go").ok()
+            out, _ = first.communicate(timeout=120)
+        finally:
+            first.kill()
+    assert (first.returncode, out) == (0, b"went\n")
+
+
+def test_scp_there_and_back(machine: Machine, tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    (tree / "sub").mkdir(parents=True)
+    (tree / "sub" / "a b").write_bytes(bytes(range(256)) * 1000)
+    scp = ("scp", "-i", machine.key)
+    machine.vm(*scp, "-r", tree, f"{machine.name}:/run/").ok()
+    machine.vm(*scp, f"hello@{machine.name}:/run/tree/sub/a b", tmp_path / "back").ok()
+    assert (tmp_path / "back").read_bytes() == (tree / "sub" / "a b").read_bytes()
+    missing = machine.vm(*scp, f"{machine.name}:/no/such", tmp_path)
+    assert (missing.status, len(missing.error_lines("vm"))) == (1, 1), str(missing)
+    known = Path(machine.env["VM_RUN_ROOT"]) / machine.name / "known_hosts"
+    assert known.read_text().startswith(f"{machine.name} ")
+
+
+def test_show_and_wait(machine: Machine) -> None:
+    shown = json.loads(machine.vm("show", machine.name).ok().stdout)
+    assert (shown["version"], shown["state"], shown["arch"]) == (1, "running", "x86_64")
+    assert shown == {"version": 1, **machine.info(), "status": shown["status"], "problem": shown["problem"]}
+    assert Path(shown["sockets"]["console"]).is_socket()
+    for goal in ("ssh", "agent", "systemd"):
+        machine.vm("wait", machine.name, "--for", goal, "--timeout", "60", timeout=90).ok()
+
+
 def test_power_off_and_console(machine: Machine) -> None:
-    machine.power_off()
+    known = Path(machine.env["VM_RUN_ROOT"]) / machine.name
+    assert known.is_dir()
+    shown = machine.vm("stop", "-c", machine.name, timeout=STOP_LIMIT).ok().stdout
+    assert shown.rstrip().endswith("reboot: Power down"), shown[-500:]
+    assert not known.exists()
+    assert not machine.is_running()
     assert machine.console.trouble() == []
     missing = machine.vm("ssh", machine.name, "true")
     assert (missing.status, len(missing.error_lines("vm"))) == (125, 1), str(missing)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import guest
 import pytest
-import typer
 from conftest import FakeVm, Vm, check
 from genpack_vm import __version__, cli
 
@@ -188,7 +187,15 @@ def test_start_loads_nothing_heavy() -> None:
     assert heavy & set(done.stdout.split()) == set()
 
 
-COMMANDS = list(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]  # the root is a group
+@pytest.mark.spawn
+def test_a_command_in_a_guest_does_not_wait_for_the_command_line() -> None:
+    code = "import sys; from genpack_vm import cli; cli.execute(['exec', 'none', '--', 'true']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"typer", "click", "asyncio", "qemu", "ctypes"} & set(done.stdout.split()) == set()
+    assert "no VM named 'none' is running" in done.stderr
+
+
+COMMANDS = list(cli.command().commands)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -238,11 +245,11 @@ def test_qemu_args_are_split_for_run_only() -> None:
 
 
 def test_man_page_has_every_option_and_no_other() -> None:
-    root = typer.main.get_command(cli.app)
+    root = cli.command()
     wanted: set[str] = {"--version", "--help", "-h"}
     for parameter in root.params:
         wanted |= set(parameter.opts)
-    for name, command in root.commands.items():  # type: ignore[attr-defined]  # the root is a group
+    for name, command in root.commands.items():
         assert f"vm {name}" in MAN.read_text().replace("\\-", "-").replace("\\fB", "").replace("\\fR", ""), name
         for parameter in command.params:
             wanted |= {o for o in (*parameter.opts, *parameter.secondary_opts) if o.startswith("-")}

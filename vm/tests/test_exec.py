@@ -26,6 +26,24 @@ def test_bytes_and_status(fake_vm: Make, capfdbinary: pytest.CaptureFixture[byte
     assert agent.started == [("prog", ["-l", "--", "x y", ""], None), ("true", [], None)]
 
 
+@pytest.mark.parametrize(
+    ("words", "argv"),
+    [
+        (["exec", "a", "p"], ["p"]),
+        (["exec", "a", "--", "p", "--", "-x"], ["p", "--", "-x"]),
+        (["exec", "a", "p", "--", "y"], ["p", "--", "y"]),
+        (["exec", "--timeout", "9", "a", "p", "--timeout", "x"], ["p", "--timeout", "x"]),
+        (["exec", "--timeout", "9", "a", "--", "p"], ["p"]),
+    ],
+)
+def test_words(fake_vm: Make, words: list[str], argv: list[str]) -> None:
+    """The same with options before the name, which typer reads, and without."""
+    agent = GuestAgent({"p": (5, b"", b"")})
+    with server(fake_vm("a").files.qga, agent.serve):
+        assert cli.execute(words) == 5
+    assert agent.started == [(argv[0], argv[1:], None)]
+
+
 def test_stdin_of_a_program(fake_vm: Make) -> None:
     agent = GuestAgent({"cat": (0, b"", b"")})
     vm = fake_vm("a")
