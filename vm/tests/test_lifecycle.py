@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Vm, check
-from genpack_vm import cli, info
+from genpack_vm import cli, info, rundir
 
 pytestmark = pytest.mark.qemu
 
@@ -76,6 +76,15 @@ def test_what_a_killed_one_left(vm: Vm, stub_image: Path) -> None:
     assert not (vm.root / "stub" / "known_hosts").exists()
     assert vm.up("stub").pid != up.pid
     assert vm("stop", "-f", "stub").returncode == 0
+
+
+def test_no_place_for_the_log_of_a_detached_vm(
+    vm: Vm, stub_image: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One line, and the name is free again. ci/e2e fills a real file system."""
+    monkeypatch.setattr(rundir.Files, "owner_log", property(lambda files: files.folder / "none" / "vm.log"))
+    found = cli.execute(["run", "--detach", str(stub_image)])
+    check((found, *capfd.readouterr()), vm.root, r"cannot write .*none/vm\.log: No such file", 1)
 
 
 def test_no_shutdown(vm: Vm, stub_image: Path) -> None:

@@ -19,12 +19,21 @@ from genpack_vm.rundir import Claim
 Up = Callable[[info.VmInfo], None]
 
 
-def _leave_the_terminal(log_file: Path) -> None:
-    """A session of its own, no terminal, stderr in the run directory; the caller's pipes are closed."""
+def _open_log(claim: Claim) -> int:
+    """The file for what the VM's process says; the claim is given up if there can be none."""
+    path = claim.files.owner_log
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    except OSError as e:
+        claim.release()
+        raise VmError(f"cannot write {path}: {e.strerror}") from e
+
+
+def _leave_the_terminal(output: int) -> None:
+    """A session of its own, no terminal, stdout and stderr to `output`; the caller's pipes are closed."""
     os.setsid()
     os.chdir("/")
     null = os.open(os.devnull, os.O_RDWR)
-    output = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for target, source in ((0, null), (1, output), (2, output)):
         os.dup2(source, target)
     os.close(null)
@@ -103,6 +112,7 @@ def launch(claim: Claim, work: Callable[[Up], None], *, tied: bool = False) -> i
     top, name = claim.files.folder.parent, claim.files.folder.name
     for old in (info.ended_file(top, name), info.ended_console(top, name)):
         old.unlink(missing_ok=True)
+    output = _open_log(claim)
     reading, writing = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -114,7 +124,7 @@ def launch(claim: Claim, work: Callable[[Up], None], *, tied: bool = False) -> i
             if tied:
                 process.tie_to(parent)
             os.close(reading)
-            _leave_the_terminal(claim.files.owner_log)
+            _leave_the_terminal(output)
             _serve(claim, work, writing)
             status = 0
         except BaseException:
@@ -122,6 +132,7 @@ def launch(claim: Claim, work: Callable[[Up], None], *, tied: bool = False) -> i
         finally:
             os._exit(status)
     os.close(writing)
+    os.close(output)
     claim.hand_over()
     with os.fdopen(reading, "rb") as pipe:
         text = pipe.read()
