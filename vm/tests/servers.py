@@ -79,6 +79,7 @@ class GuestAgent:
         self.programs = programs
         self.started: list[tuple[str, list[str], bytes | None]] = []
         self.killed: set[int] = set()
+        self.truncates = False
         self.sessions = 0
 
     def answer(self, request: dict[str, object]) -> object:
@@ -116,6 +117,8 @@ class GuestAgent:
         for key, data in (("out-data", out), ("err-data", err)):
             if data:
                 result[key] = base64.b64encode(data).decode()
+        if self.truncates:
+            result["out-truncated"] = True
         return {"return": result}
 
     def serve(self, connection: socket.socket) -> None:

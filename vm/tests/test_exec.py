@@ -52,6 +52,14 @@ def test_stdin_of_a_program(fake_vm: Make) -> None:
     assert agent.started == [("cat", [], EVERY_BYTE)]
 
 
+def test_output_that_the_agent_cut(fake_vm: Make, capfd: pytest.CaptureFixture[str]) -> None:
+    agent = GuestAgent({"yes": (0, b"y\n", b"")})
+    agent.truncates = True
+    with server(fake_vm("a").files.qga, agent.serve):
+        assert cli.execute(["exec", "a", "yes"]) == 0
+    assert "the output is cut there" in capfd.readouterr().err
+
+
 def test_timeout_kills(fake_vm: Make, capfd: pytest.CaptureFixture[str]) -> None:
     agent = GuestAgent({"sleep": (None, b"", b"")})
     vm = fake_vm("a")
