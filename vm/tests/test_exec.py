@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -79,6 +80,34 @@ def test_agent_is_left_to_others(fake_vm: Make, monkeypatch: pytest.MonkeyPatch)
     with server(vm.files.qga, agent.serve), pytest.raises(WaitTimeoutError):
         guestexec.run(vm.files, ["sleep", "99"], timeout=1)
     assert agent.sessions > 2
+
+
+def test_an_agent_that_pauses(fake_vm: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a command runs, a busy guest may be silent for a while; not for ever."""
+    monkeypatch.setattr(guestexec, "_FIRST", 0.05)
+    monkeypatch.setattr(guestexec, "_ANSWER", 0.2)
+    agent = GuestAgent({"slow": (None, b"", b"")})
+    vm = fake_vm("a")
+    connections = 0
+
+    def serve(connection: socket.socket) -> None:
+        nonlocal connections
+        connections += 1
+        if connections in (2, 3):
+            silent(connection)
+            return
+        if connections == 5:
+            agent.programs["slow"] = (6, b"late", b"")
+        agent.serve(connection)
+
+    with server(vm.files.qga, serve):
+        assert guestexec.run(vm.files, ["slow"]).status == 6
+        monkeypatch.setattr(guestexec, "_SILENCE", 0.1)
+        agent.programs["slow"] = (None, b"", b"")
+        connections = 0
+        with pytest.raises(AgentError, match="does not answer"):
+            guestexec.run(vm.files, ["slow"])
+    assert connections == 2
 
 
 def test_killed_by_a_signal(fake_vm: Make) -> None:

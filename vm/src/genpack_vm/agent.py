@@ -28,7 +28,11 @@ _LIMIT = 64 << 20  # bytes of one answer
 
 
 class AgentError(VmError):
-    """The guest agent does not answer, or refused a command."""
+    """The guest agent cannot be reached, or refused a command."""
+
+
+class AgentSilentError(AgentError):
+    """It has not answered in time; it may yet."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class Agent:
     def _left(self) -> float:
         left = self._end - time.monotonic()
         if left <= 0:
-            raise AgentError("the guest agent does not answer")
+            raise AgentSilentError("the guest agent does not answer")
         return left
 
     @contextlib.contextmanager
@@ -102,7 +106,7 @@ class Agent:
             try:
                 data = self._socket.recv(65536)
             except TimeoutError as e:
-                raise AgentError("the guest agent does not answer") from e
+                raise AgentSilentError("the guest agent does not answer") from e
             except OSError as e:
                 raise AgentError(f"the guest agent cannot be reached: {e.strerror or e}") from e
             if not data or len(self._buffer) > _LIMIT:

@@ -9,11 +9,12 @@ import time
 from collections.abc import Sequence
 
 from genpack_vm import info, log, rundir
-from genpack_vm.agent import Agent, AgentError, Done
+from genpack_vm.agent import Agent, AgentError, AgentSilentError, Done
 from genpack_vm.errors import UsageError, WaitTimeoutError
 from genpack_vm.identity import check_name
 
-_ANSWER = 10.0  # seconds that the agent may take for one answer
+_ANSWER = 30.0  # seconds that the agent may take for one answer
+_SILENCE = 120.0  # seconds without an answer, while a command runs, that a busy guest may need
 _FIRST = 1.0  # seconds that the first session lasts: others want the agent too
 _QUICK = 0.002  # seconds, the first pause between two looks; it doubles
 _SLOW = 0.5  # seconds, the longest pause
@@ -41,10 +42,16 @@ def run(
                 return done
             time.sleep(pause)
             pause = min(pause * 2, 0.05)
+    answered = time.monotonic()
     while timeout is None or time.monotonic() < begin + timeout:
-        with Agent(files, _ANSWER) as agent:
-            if (done := agent.ended(pid)) is not None:
-                return done
+        try:
+            with Agent(files, _ANSWER) as agent:
+                if (done := agent.ended(pid)) is not None:
+                    return done
+            answered = time.monotonic()
+        except AgentSilentError:
+            if time.monotonic() > answered + _SILENCE:
+                raise
         pause = min(pause * 2, _SLOW)
         time.sleep(pause if timeout is None else min(pause, max(0.0, begin + timeout - time.monotonic())))
     _kill(files, pid)
@@ -73,9 +80,10 @@ def execute(name: str, command: Sequence[str], *, timeout: float | None) -> int:
     info.find_running(top, name)
     try:
         done = run(rundir.Files(top / name), command, timeout=timeout)
-    except AgentError as e:
-        silent = "does not answer" in str(e)
-        tip = f"`vm wait {name} --for agent` waits for it; is qemu-guest-agent in the image?" if silent else None
+    except AgentSilentError as e:
+        tip = f"`vm wait {name} --for agent` waits for it; is qemu-guest-agent in the image?"
         raise AgentError(f"{name}: {e}", tip=tip) from e
+    except AgentError as e:
+        raise AgentError(f"{name}: {e}") from e
     show(done)
     return done.status
