@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -109,6 +110,7 @@ def test_another_user(root: Path, idle: Path) -> None:
     """Each user has VMs of their own; one cannot see, stop or take the place of another's."""
     vm(root, "run", "--detach", *SMALL, "--name", "one", idle).ok()
     root.parent.chmod(0o755)
+    image = shutil.copy(idle, root.parent / "idle.squashfs")
     own = root.parent / "user"
     own.mkdir(mode=0o700)
     os.chown(own, NOBODY, NOBODY)
@@ -116,13 +118,13 @@ def test_another_user(root: Path, idle: Path) -> None:
     assert as_nobody("list", "-q", **theirs).ok().stdout == ""
     stopped = as_nobody("stop", "one", **theirs)
     assert (stopped.status, stopped.error_lines("vm")) == (1, ["vm: error: no VM named 'one' is running"])
-    as_nobody("run", "--detach", *SMALL, "--name", "one", idle, **theirs).ok()
+    as_nobody("run", "--detach", *SMALL, "--name", "one", image, **theirs).ok()
     listed = json.loads(as_nobody("show", "one", **theirs).ok().stdout)
     assert Path(f"/proc/{listed['pid']}").stat().st_uid == NOBODY
     assert vm(root, "list", "-q").ok().stdout == "one\n"
     as_nobody("stop", "-f", "-w", "one", **theirs).ok()
     # In the other's run directory there is nothing to be had.
-    for words in (("list",), ("stop", "-f", "one"), ("run", *SMALL, "--name", "one", idle)):
+    for words in (("list",), ("stop", "-f", "one"), ("run", *SMALL, "--name", "one", image)):
         refused = as_nobody(*words, HOME=str(own), VM_RUN_ROOT=str(root))
         assert refused.status == 1, str(refused)
         assert len(refused.error_lines("vm")) == 1 and "Permission denied" in refused.stderr, str(refused)
