@@ -19,7 +19,7 @@ SYSTEM_INI = [
         "maximum": 86400,
         "allowed": "30 to 86400",
         "help": "seconds that the image of an update has to come up, until the machine is restarted",
-        "group": "system",
+        "group": "System",
     }
 ]
 
