@@ -18,42 +18,9 @@ from pathlib import Path
 import pytest
 from harness.commands import run
 from harness.machine import STOP_LIMIT, Machine, Timing
+from harness.plugins import EXITS, FORKS, MOUNTS, QUITS, RAISES
 
 REPO = Path(__file__).resolve().parents[2]
-RAISES = """\
-# SPDX-License-Identifier: MIT
-def configure(ini):
-    raise RuntimeError("this plugin raises on purpose")
-"""
-QUITS = """\
-# SPDX-License-Identifier: MIT
-import sys
-def configure(ini):
-    sys.exit(4)
-"""
-FORKS = """\
-# SPDX-License-Identifier: MIT
-import os
-def configure(ini):
-    if os.fork() == 0:
-        os.write(2, b"an orphan loops for ever\\n")
-        while True:
-            pass
-"""
-EXITS = """\
-# SPDX-License-Identifier: MIT
-import os
-def configure(ini):
-    os._exit(3)
-"""
-#: The FAT boot partition of an installed system, as the initramfs has it mounted before any plugin runs.
-MOUNTS = """\
-# SPDX-License-Identifier: MIT
-from genpack_init import boot_path, run
-def configure():
-    boot_path().mkdir(exist_ok=True)
-    run(["mount", "-o", "loop,fmask=0177,dmask=0077", "/run/initramfs/rw/boot.img", boot_path()], check=True)
-"""
 #: Plain text, in which the reader has to see a percent sign, a semicolon and a hash sign.
 PASSWORD = "s;e#same%1"
 FIRST_INI = f"""\
