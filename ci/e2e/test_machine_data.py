@@ -222,12 +222,13 @@ def start(hello_image: Path, disk: Path, ssh_key: Path, cache: Path, timing: Tim
 
 
 @pytest.fixture(scope="module")
-def first_boot(start: Start, disk: Path) -> Said:
+def first_boot(start: Start, disk: Path, host_keys: dict[str, str]) -> Said:
     """What the first boot said, and what it left to find; the machine is off afterwards."""
     with start("e2e-data-1") as vm:
         vm.booted()
         vm.console.wait(r"login: root \(automatic login\)", 240)
         said = ask(vm)
+        host_keys[vm.name] = said["host-key"]
         said["good password"], said["bad password"] = str(is_password(vm, PASSWORD)), str(is_password(vm, "other"))
         vm.out("echo kept > /root/file")
         said["report"] = read_report(vm)

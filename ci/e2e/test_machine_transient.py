@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,8 @@ timezone = Asia/Tokyo
 ssh_pubkey =
   {key}
 """
+HOST_KEY = "cat /etc/ssh/ssh_host_ed25519_key.pub"
+Start = Callable[[str], Machine]
 
 
 def digest(path: Path) -> str:
@@ -28,32 +30,46 @@ def digest(path: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def machine(
+def start(
     hello_image: Path,
     ssh_key: Path,
     cache: Path,
     timing: Timing,
     watched: list[Machine],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Machine]:
+) -> Start:
+    """A machine by its name."""
     work = tmp_path_factory.mktemp("transient")
     ini = work / "system.ini"
     ini.write_text(INI.format(key=ssh_key.with_suffix(".pub").read_text().strip()))
+    options = ("--system-ini", ini)
+
+    def made(name: str) -> Machine:
+        machine = Machine(
+            name, hello_image, work=work, keep=cache / "logs", key=ssh_key, options=options, timing=timing
+        )
+        watched.append(machine)
+        return machine
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def machine(start: Start, hello_image: Path) -> Iterator[Machine]:
     before = digest(hello_image)
-    machine = Machine(
-        "e2e-transient",
-        hello_image,
-        work=work,
-        keep=cache / "logs",
-        key=ssh_key,
-        options=("--system-ini", ini),
-        timing=timing,
-    )
-    watched.append(machine)
-    with machine:
+    with start("e2e-transient") as machine:
         machine.booted()
         yield machine
     assert digest(hello_image) == before
+
+
+@pytest.fixture
+def another_host_key(start: Start, host_keys: dict[str, str]) -> str:
+    """That of a machine of the same image, which other tests have booted; else it is booted for this."""
+    if not host_keys:
+        with start("e2e-another") as other:
+            host_keys[other.name] = other.out(HOST_KEY)
+    return next(iter(host_keys.values()))
 
 
 def test_pid_1_is_systemd_after_genpack_init(machine: Machine) -> None:
@@ -130,7 +146,13 @@ def test_no_compiler_header_or_portage(machine: Machine) -> None:
 
 def test_identity_was_made_at_this_boot(machine: Machine) -> None:
     assert len(machine.out("cat /etc/machine-id")) == 32
-    assert machine.out("ls /etc/ssh/ssh_host_ed25519_key")
+
+
+def test_host_key_is_no_other_machines(machine: Machine, another_host_key: str) -> None:
+    """The image has none (test_hello_image.py): two machines of one image have two."""
+    own, other = machine.out(HOST_KEY).split(), another_host_key.split()
+    assert own[0] == other[0] == "ssh-ed25519"
+    assert own[1] != other[1]
 
 
 def test_root_is_an_overlay_over_memory(machine: Machine) -> None:
