@@ -169,7 +169,7 @@ def test_update_after_a_rollback_by_itself(system: System, new: Path, tmp_path: 
     assert update.plan_mark_good(system.find()).steps == ()
     third = squashfs(tmp_path / "third.squashfs")
     update.execute(plan(system, third), Log())
-    assert system.images() == {current: third.read_bytes(), "system.old": first}
+    assert system.images() == {current: third.read_bytes(), "system.cur": first}
     assert system.env == Env(3)
 
 

@@ -168,38 +168,45 @@ def settle(state: State, running: Name, *, exchanged: bool) -> list[Step]:
     return steps
 
 
+def take_back(state: State, name: Name) -> list[Step]:
+    """The image of `name` becomes the current one, which is dropped. Only names that hold nothing are renamed onto: a
+    rename onto an image frees its clusters, maybe before its name is gone."""
+    steps: list[Step] = [Remove(Name.NEW)] if state.has(Name.NEW) else []
+    if state.has(Name.CURRENT):
+        steps.append(Move(Name.CURRENT, Name.NEW))
+    return [*steps, Move(name, Name.CURRENT), SetEnv(Env()), Remove(Name.NEW)]
+
+
 def update(state: State, running: Name, new: str, *, swap: bool, counted: bool, drop_old: bool) -> list[Step]:
     """The steps of an update, on a settled state. `new`: the image's id. `swap`: the kernel can exchange names.
     `counted`: the new image can say that it is good. `drop_old`: its space is needed."""
     steps: list[Step] = []
-    if state.has(Name.NEW):
+    if running is not Name.CURRENT:
+        steps = take_back(state, running)
+        for step in steps:
+            state = apply(state, step, new)
+    elif state.has(Name.NEW):
         steps.append(Remove(Name.NEW))
-    if drop_old and running is not Name.OLD and state.has(Name.OLD):
+    if drop_old and state.has(Name.OLD):
         steps.append(Remove(Name.OLD))
     tries = TRIES if counted else None
-    # While the current image is one that has failed, the previous one, which runs, stays the one to start.
-    failed = state.env.tries == 0 and running is not Name.CURRENT
-    steps += [Write(), SetEnv(Env(0 if failed else tries, new))]
-    if running is not Name.CURRENT:
-        steps.append(Swap(Name.NEW, Name.CURRENT) if swap else Move(Name.NEW, Name.CURRENT))
-    elif swap:
+    steps += [Write(), SetEnv(Env(tries, new))]
+    if swap:
         steps += [Swap(Name.NEW, Name.CURRENT), Move(Name.NEW, Name.CUR)]
     else:
         steps += [Move(Name.CURRENT, Name.CUR), Move(Name.NEW, Name.CURRENT)]
     steps.append(SetEnv(Env(tries)))
-    if running is not Name.CURRENT and swap and state.has(Name.CURRENT):
-        steps.append(Remove(Name.NEW))
     return steps
 
 
 def rollback(state: State, running: Name, *, swap: bool) -> list[Step]:
     """The steps back to the previous image, on a settled state. UsageError if there is none."""
-    if state.has(Name.CUR):  # an update that was not started yet is taken back
-        return [Move(Name.CUR, Name.CURRENT), SetEnv(Env())]
+    if state.has(Name.CUR):  # an update that was not started yet
+        return take_back(state, Name.CUR)
     if not state.has(Name.OLD):
         raise UsageError("there is no previous image", tip="an update keeps the image that it replaces as system.old")
     if state.env.tries == 0 and running is Name.OLD:
-        return [Move(Name.OLD, Name.CURRENT), SetEnv(Env())]
+        return take_back(state, Name.OLD)
     change: list[Step] = [Swap(Name.CURRENT, Name.OLD)]
     if not swap:
         change = [Move(Name.CURRENT, Name.CUR), Move(Name.OLD, Name.CURRENT)]

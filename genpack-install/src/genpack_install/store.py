@@ -79,6 +79,7 @@ class Store:
             fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 _call("syncfs", fd)
+                os.fsync(fd)  # syncfs of FAT leaves what it wrote in the disk's cache; fsync flushes that
             finally:
                 os.close(fd)
 

@@ -40,6 +40,7 @@ genpack_image_default() {
 genpack_rename() {
 	if genpack_try mv -f "$GENPACK_RUN/$1/$2" "$GENPACK_RUN/$1/$3"; then
 		sync
+		sync "$GENPACK_RUN/$1" # for FAT, sync alone leaves the disk's own cache as it is; fsync flushes it
 		genpack_note "the image $1/$2 is called $3 from now on"
 		[ "$GENPACK_NAME" != "$2" ] || GENPACK_NAME=$3
 	else
