@@ -223,6 +223,24 @@ def test_a_failure_leaves_the_old_system(
     assert system.images() == before and system.env == Env()
 
 
+def test_a_failure_before_the_new_image_keeps_what_a_cut_has_left(
+    system: System, new: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a cut exchange system.new is the image before."""
+    current = system.store.path(C)
+    grubenv.write(system.run / "boot", Env(2, hashlib.sha256(current.read_bytes()).hexdigest()[:32]))
+    system.store.path(NEW).write_bytes(b"before")
+    change = plan(system, new)
+
+    def refuse(self: Store, step: Step) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Store, "change", refuse)
+    with pytest.raises(InstallError, match="Input/output error"):
+        update.execute(change, Log())
+    assert system.images()["system.new"] == b"before"
+
+
 def test_a_signal_waits_while_names_change(system: System, new: Path) -> None:
     seen: list[str] = []
     # A shell starts what it does not wait for with SIGINT ignored, and Python leaves it so.

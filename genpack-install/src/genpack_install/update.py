@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -110,19 +110,21 @@ def execute(change: Change, log: Log, done: Callable[[Step], None] = lambda step
     if not steps:
         return
     names_change = steps.index(Write()) + 1 if Write() in steps else 0
-    before, identifier = store.state().env, PENDING
+    begun, identifier = False, PENDING
     try:
         if change.running.writable:
             store.prepare()
         for step in steps[:names_change]:
             log.debug(str(step))
             if isinstance(step, Write):
+                begun = True
                 identifier = _write(change)[:ID]
             else:
                 store.change(step)
             done(step)
     except BaseException as e:
-        _undo(store, before, log)
+        if begun:  # before that, system.new may be what another update has left
+            _undo(store, log)
         raise _explained(e, store) from e
     with _uninterrupted():
         try:
@@ -166,14 +168,12 @@ def _write(change: Change) -> str:
     return digest
 
 
-def _undo(store: Store, before: generations.Env, log: Log) -> None:
-    """An update that failed before names have changed: its traces go."""
-    steps: Iterable[Step] = (SetEnv(generations.Env(before.tries)), generations.Remove(Name.NEW))
-    for step in steps:
-        try:
-            store.change(step)
-        except OSError as e:
-            log.warning(f"cannot {step}: {e.strerror}; the next start does it")
+def _undo(store: Store, log: Log) -> None:
+    """An update that failed before names have changed: its image goes."""
+    try:
+        store.change(generations.Remove(Name.NEW))
+    except OSError as e:
+        log.warning(f"cannot empty {store.path(Name.NEW)}: {e.strerror}; the next start does it")
 
 
 def status(running: Running) -> dict[str, object]:
