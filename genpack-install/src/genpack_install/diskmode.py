@@ -52,7 +52,7 @@ def run(options: Options, talk: Talk, log: Log) -> None:
             # A device's own folder is /dev: the sparse file lies where temporary files do.
             folder = Path(temporary) if target.device else target.path.absolute().parent
             work = DiskWork(target, place, folder, given, divided, label, options.esp, log)
-            steps.execute(plan(work, _finish(target, place, log)), talk, log)
+            steps.execute(plan(work, _finish(target, place, log, partitions=not superfloppy)), talk, log)
 
 
 @contextmanager
@@ -68,14 +68,15 @@ def _place(target: Target) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _finish(target: Target, place: Path, log: Log) -> Step:
+def _finish(target: Target, place: Path, log: Log, *, partitions: bool) -> Step:
     if target.device:
 
         def flush() -> None:
             files.sync(place)
-            disks.reread(place, log)
+            if partitions:
+                disks.reread(place, log)
 
-        return Step("flush, and tell the kernel of the new partitions", flush)
+        return Step(f"flush{', and tell the kernel of the new partitions' if partitions else ''}", flush)
     return Step(f"flush, and give the file its name {target.path.name}", lambda: files.put(place, target.path))
 
 
