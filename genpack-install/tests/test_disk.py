@@ -64,7 +64,9 @@ def test_mbr(install: Run, image: Path, loaders: Path, tmp_path: Path) -> None:
     assert found.read("efi/boot/bootia32.efi") == (loaders / "bootia32.efi").read_bytes()
     assert b"menuentry" in found.read("boot/grub/grub.cfg")
     assert [found.read(name) for name in ("system.cur", "system.new", "system.old")] == [b"", b"", b""]
-    assert set(NAMES) < set(found.first_sector_of_root())
+    assert {*NAMES, b"SYSTEM  SUM"} < set(found.first_sector_of_root())
+    digest = hashlib.sha256(image.read_bytes()).hexdigest()
+    assert found.read("system.sum").decode().split()[:2] == [digest, str(image.stat().st_size)]
     label, serial = found.label_and_serial()
     assert label == "MY-DISK"
     found.check(tmp_path, boot[1])

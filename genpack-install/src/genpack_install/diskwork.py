@@ -77,13 +77,16 @@ class DiskWork:
         names = () if self.divided.image_on_data else inputs.IMAGE_NAMES
         first = [BootFile(name, content=b"") for name in names]
         if names:
-            first.append(BootFile(sums.NAME, content=sums.of(self.given.image).line().encode()))
+            first.append(BootFile(sums.NAME, content=b""))
         fat.fill(self.place, self.divided.boot_start, [*first, *self.boot_files()], self.log, epoch=self.given.epoch)
 
     def copy_image(self) -> None:
-        """The image on the boot partition."""
-        image = self.given.image
-        fatfile.fill(self.place, self.divided.boot_start, IMAGE_NAME, image.path, image.size)
+        """The image on the boot partition, and its sum, which comes of the copying."""
+        image, start = self.given.image, self.divided.boot_start
+        digest = fatfile.fill(self.place, start, IMAGE_NAME, image.path, image.size)
+        line = sums.Sum(digest, image.size, image.fingerprint.hex(), image.title).line()
+        record = BootFile(sums.NAME, content=line.encode())
+        fat.fill(self.place, start, [record], self.log, epoch=self.given.epoch, replace=True)
 
     def make_data(self) -> None:
         """The data partition, with the image in it if FAT can't hold that."""

@@ -80,16 +80,16 @@ def _mtools(target: Path, start: int, log: Log, epoch: int, program: str, *words
     process.run([program, "-i", f"{target}@@{start}", *words], log, env=env)
 
 
-def fill(target: Path, start: int, files: Sequence[BootFile], log: Log, *, epoch: int) -> None:
+def fill(target: Path, start: int, files: Sequence[BootFile], log: Log, *, epoch: int, replace: bool = False) -> None:
     """Copies files, in their order, into a file system that is there. `epoch`: their time in seconds. A file of the
-    root folder gets its entry before the folders that come after it in the order."""
+    root folder gets its entry before the folders that come after it in the order. `replace`: they may be there."""
     made: set[str] = set()
     with TemporaryDirectory(prefix="genpack-install-") as temporary:
         top: list[Path] = []
 
         def flush() -> None:
             if top:
-                _mtools(target, start, log, epoch, "mcopy", *top, "::/")
+                _mtools(target, start, log, epoch, "mcopy", *(["-o"] if replace else []), *top, "::/")
                 top.clear()
 
         for number, file in enumerate(files):
