@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from harness import full
 from harness.bed import Bed
 from harness.commands import run
 from harness.images import LEAN, Builder, define
+from harness.installing import Nobody
 from harness.machine import Machine, Timing
 from harness.toy import Mirror, Workspace, add_toy_profile
 
@@ -169,3 +171,23 @@ def bed(
     if request.session.testsfailed > before:
         for log in made.folder.glob("*-console.log"):
             made.keep_log(log.name.removesuffix("-console.log"))
+
+
+@pytest.fixture(scope="module")
+def nobody() -> Iterator[Nobody]:
+    """Not in pytest's folder, which is root's alone."""
+    folder = Path(tempfile.mkdtemp(prefix="genpack-e2e-install-"))
+    made = Nobody(folder)
+    try:
+        made.prepare()
+        yield made
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def loaders(nobody: Nobody) -> Path:
+    """Made by nobody, too."""
+    folder = nobody.out / "loaders"
+    nobody.install("build-bootloaders", "--output", folder)
+    return folder

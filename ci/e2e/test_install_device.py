@@ -48,6 +48,7 @@ def backing(tmp_path: Path) -> Path:
 @pytest.fixture
 def device(backing: Path) -> Iterator[str]:
     name = run("losetup", "--find", "--show", backing).ok().stdout.strip()
+    run("blockdev", "--setrw", name).ok()  # whatever the one before has left
     yield name
     run("losetup", "--detach", name).ok()
 
@@ -100,13 +101,13 @@ def test_a_device_that_is_held_is_refused(install: Install, device: str) -> None
     assert done.status == 2 and f"{device} can't be written to: Device or resource busy" in done.stderr
 
 
-def test_a_read_only_device_is_refused(install: Install, backing: Path) -> None:
-    name = run("losetup", "--find", "--show", "--read-only", backing).ok().stdout.strip()
+def test_a_read_only_device_is_refused(install: Install, device: str) -> None:
+    run("blockdev", "--setro", device).ok()
     try:
-        done = install("--disk", name)
-        assert done.status == 2 and f"{name} can't be installed to: it is read-only" in done.stderr
+        done = install("--disk", device)
+        assert done.status == 2 and f"{device} can't be installed to: it is read-only" in done.stderr
     finally:
-        run("losetup", "--detach", name).ok()
+        run("blockdev", "--setrw", device).ok()
 
 
 def test_a_device_that_is_too_small_is_refused(install: Install, device: str, backing: Path) -> None:
