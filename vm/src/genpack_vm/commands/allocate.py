@@ -21,7 +21,10 @@ def command(
     gib: Annotated[float, typer.Argument(metavar="GIB", help="Its size in GiB.")],
     mkfs: Annotated[FileSystem | None, typer.Option(help="Make a file system on a new disk.")] = None,
 ) -> None:
-    """Make a data disk file, or let one grow; its blocks are preallocated and never copied on write."""
+    """Make a data disk file, or let one grow.
+
+    Its blocks are preallocated and, on Btrfs, not copied on write.
+    """
     from genpack_vm import allocate
 
     allocate.allocate(file, gib, None if mkfs is None else mkfs.value)

@@ -9,9 +9,9 @@ from genpack_vm.commands.names import VM_NAME
 
 
 def command(name: Annotated[str, VM_NAME]) -> None:
-    """The serial console of a running VM on this terminal; Ctrl-] leaves, the VM runs on.
+    """Connect this terminal to a VM's console.
 
-    Several may be there at once: all see what the guest prints, and each may type.
+    Ctrl-] leaves, and the VM runs on. Several may be there at once: all see what the guest prints, and each may type.
     """
     from genpack_vm import attach
 

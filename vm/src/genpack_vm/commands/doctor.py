@@ -13,7 +13,10 @@ from genpack_vm.commands.list import Format
 def command(
     format: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.TABLE,
 ) -> None:
-    """Show what this machine offers for VMs, and what each missing piece disables."""
+    """Show what this machine has, and lacks, for VMs.
+
+    Of each missing piece it says what does not work.
+    """
     from genpack_vm import doctor
 
     print(doctor.doctor(as_json=format is Format.JSON), end="")

@@ -17,9 +17,10 @@ def command(
         float | None, typer.Option(metavar="S", help="Kill the command after S seconds; status 124.")
     ] = None,
 ) -> None:
-    """Run a command in a VM by its guest agent; stdout, stderr and exit status are the command's (125: exec failed).
+    """Run a command in a VM by its guest agent.
 
-    No network and no key is needed. The words go to the program as they are; there is no shell between.
+    Stdout, stderr and exit status are the command's (125: exec itself failed). No network
+    and no key is needed. The words go to the program as they are; there is no shell between.
     """
     from genpack_vm import guestexec
 

@@ -32,7 +32,7 @@ def command(
     ] = None,
     format: Annotated[Format, typer.Option("--format", help="Output format of list.")] = Format.TABLE,
 ) -> None:
-    """Save, list, revert or delete states of a stopped VM's data disk."""
+    """Keep states of a stopped VM's data disk."""
     from genpack_vm import snapshots
 
     print(snapshots.snapshot(name, action.value, state, data_file, as_json=format is Format.JSON), end="")

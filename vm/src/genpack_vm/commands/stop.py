@@ -37,7 +37,10 @@ def command_all(
     wait: Annotated[bool, _WAIT] = False,
     wait_timeout: Annotated[float | None, _TIMEOUT] = None,
 ) -> None:
-    """The same for every running VM of this user; that there is none is no error."""
+    """Stop every running VM of this user.
+
+    That there is none is no error.
+    """
     from genpack_vm import stopping
 
     timeout = DEFAULT_TIMEOUT if wait_timeout is None else wait_timeout

@@ -47,9 +47,10 @@ def command(
     append: Annotated[str | None, typer.Option(metavar="ARGS", help="More kernel command line.")] = None,
     system_ini: Annotated[Path | None, typer.Option(**FILE, help="system.ini for the guest (opt/system.ini).")] = None,
 ) -> None:
-    """Boot an image, run a command in it by the guest agent, power it off; the command's exit status, for CI.
+    """Test an image: boot, command, power-down, console.
 
-    A boot or power-down that fails, or a bad line on the console, is status 125 if the command's was 0.
+    The command runs by the guest agent, and its exit status is this one's. A boot
+    or power-down that fails, or a bad line on the console, is status 125 if the command's was 0.
     """
     from genpack_vm import testing
     from genpack_vm.config import RunOptions
