@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import gzip
 import os
 import random
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import guest
 import pytest
 from conftest import FORMATS, pack
-from genpack_vm import kernel, squashfs
+from genpack_vm import kernel, looking, squashfs, squashfs_lib
 from genpack_vm.arch import Arch
 from genpack_vm.errors import ImageError, VmError
 from genpack_vm.squashfs import Image, Kind
@@ -186,7 +188,53 @@ def test_damaged(
     assert str(path) in str(e.value)
 
 
-def test_any_damage_is_an_error_or_harmless(damaged: Callable[[Callable[[bytearray], None]], Path]) -> None:
+@pytest.mark.spawn
+def test_a_file_of_more_than_2_gib(tmp_path: Path) -> None:
+    """Sparse in the image; the end is data that begins beyond what 32 bits hold with a sign."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    with (tree / "big").open("wb") as file:
+        file.seek((1 << 31) + 12345)
+        file.write(BIG)
+    with Image(pack(tree, tmp_path / "big.squashfs")) as image:
+        inode = image.file("big")
+        assert inode.size == (1 << 31) + 12345 + len(BIG)
+        handle, buffer = image.open(inode), ctypes.create_string_buffer(squashfs.BLOCK)
+        assert image.read_at(handle, (1 << 31) + 12340, buffer, 20) == 20
+        assert buffer.raw[:20] == bytes(5) + BIG[:15]
+        tail = bytearray()
+        for offset in range((1 << 31) + 12345, inode.size, squashfs.BLOCK):
+            size = image.read_at(handle, offset, buffer, squashfs.BLOCK)
+            tail += buffer.raw[:size]
+        assert image.read_at(handle, 1 << 20, buffer, squashfs.BLOCK) == squashfs.BLOCK
+        assert buffer.raw == bytes(squashfs.BLOCK)
+    assert tail == BIG
+
+
+def test_a_kernel_of_no_likely_size(make_image: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "SIZE_LIMIT", 1000)
+    with pytest.raises(ImageError, match="/boot/initramfs has 2500001 bytes, which is no size for it"):
+        kernel.load(make_image({"boot/kernel": b"k", "boot/initramfs": BIG}))
+
+
+def test_both_files_are_read_at_the_same_time(make_image: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither copy ends before the other one has begun."""
+    meeting, copy = threading.Barrier(2, timeout=60), kernel._copy
+
+    def both(image: Image, path: str, fd: int) -> None:
+        meeting.wait()
+        copy(image, path, fd)
+
+    monkeypatch.setattr(kernel, "_copy", both)
+    loaded = kernel.load(make_image({"boot/kernel": guest.kernel(), "boot/initramfs": BIG}))
+    assert loaded.initramfs_fd is not None
+    assert contents(loaded.initramfs_fd) == BIG
+    loaded.close()
+
+
+def test_any_damage_is_an_error_or_harmless(
+    damaged: Callable[[Callable[[bytearray], None]], Path], capfd: pytest.CaptureFixture[str]
+) -> None:
     """Bytes changed at random, half of them in the tables: the library may crash, this program may not."""
     dice = random.Random(7)
 
@@ -196,10 +244,13 @@ def test_any_damage_is_an_error_or_harmless(damaged: Callable[[Callable[[bytearr
             data[at] = dice.randrange(256)
 
     failed = 0
-    for _ in range(30):
+    for _ in range(50):
+        image = damaged(change)
         try:
-            kernel.load(damaged(change)).close()
-        except ImageError:
+            kernel.load(image).close()
+            looking.ls(str(image), (), long=True, recursive=True, as_json=False)
+            looking.cat(str(image), ("boot/initramfs",))
+        except VmError:
             failed += 1
     assert failed > 5
 
@@ -223,7 +274,7 @@ def test_library_that_hangs(make_image: Make, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_no_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(squashfs, "LIBRARY", "libnone.so.0")
+    monkeypatch.setattr(squashfs_lib, "LIBRARY", "libnone.so.0")
     with pytest.raises(VmError, match=r"libnone\.so\.0 is required to read images") as e:
         kernel.load(tmp_path / "x")
     assert "libsquashfuse0" in str(e.value.tip)

@@ -39,6 +39,8 @@ def build() -> typer.Typer:
         doctor,
         exec,
         expand,
+        look,
+        mount,
         run,
         scp,
         show,
@@ -84,6 +86,11 @@ def build() -> typer.Typer:
     app.command("test", no_args_is_help=True)(test.command)
     app.command("usb")(usb.command)
     app.command("doctor")(doctor.command)
+    app.command("mount", no_args_is_help=True)(mount.mount)
+    app.command("umount", no_args_is_help=True)(mount.umount)
+    app.command("ls", no_args_is_help=True)(look.ls)
+    app.command("cat", no_args_is_help=True)(look.cat)
+    app.command("drift", no_args_is_help=True)(look.drift)
 
     return app
 

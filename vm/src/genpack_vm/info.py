@@ -50,6 +50,7 @@ class VmInfo:
     console_log: str | None
     ports: tuple[Port, ...]
     sockets: dict[str, str]
+    virtiofs: str | None = None
 
     @property
     def ssh(self) -> tuple[str, int] | None:
@@ -109,6 +110,7 @@ def parse(text: str) -> VmInfo:
             k: _typed(data, k, int) for k in ("pid", "start_ticks", "owner_pid", "owner_ticks", "memory", "cpus")
         }
         optional = {k: _typed(data, k, (str, type(None))) for k in ("data_file", "console_log")}
+        optional["virtiofs"] = None if data.get("virtiofs") is None else _typed(data, "virtiofs", str)
         ports = tuple(
             Port(
                 _typed(p, "protocol", str), _typed(p, "host", str), _typed(p, "port", int), _typed(p, "guest_port", int)

@@ -28,7 +28,9 @@ def _child(work: Callable[[], dict[str, Any]], pipe: int) -> None:
     try:
         answer: dict[str, Any] = {"done": work()}
     except VmError as e:
-        answer = {"error": str(e), "tip": e.tip, "status": e.status}
+        answer = {"error": str(e), "tip": e.tip, "status": e.status, "image": isinstance(e, ImageError)}
+    except BrokenPipeError:
+        answer = {"pipe": True}
     except Exception:
         answer = {"bug": traceback.format_exc()}
     data = json.dumps(answer).encode()
@@ -36,47 +38,72 @@ def _child(work: Callable[[], dict[str, Any]], pipe: int) -> None:
         data = data[os.write(pipe, data) :]
 
 
-def run(work: Callable[[], dict[str, Any]], *, name: str, timeout: float) -> dict[str, Any]:
-    """The function's result, which must be plain data; its VmError. ImageError on `name` if the child crashes or hangs.
+class Job:
+    """A function that runs in a child process; `result` waits for it, `close` ends it. Either one, once.
 
     Files and memory files that are open are shared with the child; its memory is its own.
     """
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            _child(work, writing)
-        finally:
-            os._exit(0)
-    os.close(writing)
-    try:
-        data = b""
-        while select.select([reading], [], [], timeout)[0]:
-            piece = os.read(reading, 65536)
-            if not piece:
-                break
-            data += piece
-        else:
-            raise ImageError(f"{name}: reading it did not end in {timeout:g} s")
-    finally:
-        os.close(reading)
-        pidfd = os.pidfd_open(child)
+
+    def __init__(self, work: Callable[[], dict[str, Any]], *, name: str, timeout: float | None) -> None:
+        self._name, self._timeout = name, timeout
+        self._reading, writing = os.pipe()
+        self._child = os.fork()
+        if self._child == 0:
+            try:
+                _child(work, writing)
+            finally:
+                os._exit(0)
+        os.close(writing)
+
+    def close(self) -> int:
+        """End the child if it runs; its status as waitpid tells it."""
+        os.close(self._reading)
+        pidfd = os.pidfd_open(self._child)
         try:
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
         except ProcessLookupError:
             pass
         os.close(pidfd)
-        _, status = os.waitpid(child, 0)
-    if not data:
-        why = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"status {os.WEXITSTATUS(status)}"
-        raise ImageError(
-            f"{name}: the SquashFS is damaged: reading it ended with {why}",
+        return os.waitpid(self._child, 0)[1]
+
+    def result(self) -> dict[str, Any]:
+        """The function's result, which must be plain data; its VmError; ImageError on `name` if the child crashed, or
+        hung for more than `timeout` seconds."""
+        data = b""
+        try:
+            while select.select([self._reading], [], [], self._timeout)[0]:
+                piece = os.read(self._reading, 65536)
+                if not piece:
+                    break
+                data += piece
+            else:
+                raise ImageError(f"{self._name}: reading it did not end in {self._timeout:g} s")
+        finally:
+            status = self.close()
+        if not data:
+            raise self._crash(status)
+        answer: dict[str, Any] = json.loads(data)
+        if "pipe" in answer:
+            raise BrokenPipeError
+        if "bug" in answer:
+            raise RuntimeError(f"in a child process:\n{answer['bug']}")
+        if "error" in answer:
+            kind = ImageError if answer["image"] else VmError
+            raise kind(answer["error"], tip=answer["tip"], status=answer["status"])
+        result: dict[str, Any] = answer["done"]
+        return result
+
+    def _crash(self, status: int) -> ImageError:
+        number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        if number == signal.SIGALRM:
+            return ImageError(f"{self._name}: the SquashFS is damaged: reading it did not end")
+        why = f"signal {number}" if number else f"status {os.WEXITSTATUS(status)}"
+        return ImageError(
+            f"{self._name}: the SquashFS is damaged: reading it ended with {why}",
             tip="build it again, or copy it again from where it came",
         )
-    answer: dict[str, Any] = json.loads(data)
-    if "bug" in answer:
-        raise RuntimeError(f"in a child process:\n{answer['bug']}")
-    if "error" in answer:
-        raise ImageError(answer["error"], tip=answer["tip"], status=answer["status"])
-    result: dict[str, Any] = answer["done"]
-    return result
+
+
+def run(work: Callable[[], dict[str, Any]], *, name: str, timeout: float | None) -> dict[str, Any]:
+    """The function's result by way of a child process, see `Job`."""
+    return Job(work, name=name, timeout=timeout).result()

@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from genpack_vm import arch, isolate, unpack
 from genpack_vm.errors import ImageError
-from genpack_vm.squashfs import Image, Kind, load_library
+from genpack_vm.squashfs import Image, Kind
+from genpack_vm.squashfs_lib import load_library
 
 READ_TIMEOUT = 120.0  # seconds to read both files; a damaged image may take for ever
+SIZE_LIMIT = 1 << 30  # bytes; no kernel and no initramfs is larger, one of a damaged image may claim to be
 
 _FIXED_KERNELS = ("boot/kernel", "boot/vmlinuz")
 _FIXED_INITRAMFS = ("boot/initramfs", "boot/initramfs.img", "boot/initrd.img")
@@ -84,10 +87,35 @@ def find(image: Image) -> BootFiles:
 
 
 def _copy(image: Image, path: str, fd: int) -> None:
+    size = image.file(path).size
+    if size > SIZE_LIMIT:
+        raise ImageError(f"{image.path}: /{path} has {size} bytes, which is no size for it")
     for block in image.blocks(path):
         view = block
         while view:
             view = view[os.write(fd, view) :]
+
+
+class _Copying(threading.Thread):
+    """Copies a file while another one is read: with an image of its own, as the library is not made for two threads."""
+
+    def __init__(self, image: Path, path: str, fd: int) -> None:
+        super().__init__()
+        self._image, self._path, self._fd = image, path, fd
+        self._error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            with Image(self._image) as image:
+                _copy(image, self._path, self._fd)
+        except Exception as e:
+            self._error = e
+
+    def finish(self) -> None:
+        """Wait for it; its error."""
+        self.join()
+        if self._error is not None:
+            raise self._error
 
 
 def _artifact(image: Image) -> str | None:
@@ -101,9 +129,13 @@ def _read(path: Path, kernel_fd: int, initramfs_fd: int) -> dict[str, Any]:
     """Fill the two memory files from the image; where they came from, as plain data."""
     with Image(path) as image:
         files = find(image)
-        _copy(image, files.kernel, kernel_fd)
+        other = None
         if files.initramfs is not None:
-            _copy(image, files.initramfs, initramfs_fd)
+            other = _Copying(path, files.initramfs, initramfs_fd)
+            other.start()
+        _copy(image, files.kernel, kernel_fd)
+        if other is not None:
+            other.finish()
         return {"artifact": _artifact(image), "kernel": files.kernel, "initramfs": files.initramfs}
 
 
@@ -131,26 +163,55 @@ def _describe(head: bytes) -> str:
         return f"data that begins with {head[:8].hex(' ')}" if head else "an empty file"
 
 
+class Loading:
+    """An image's kernel and initramfs on their way into memory files, in a child process. `result` or `close`, once."""
+
+    def __init__(self, path: Path) -> None:
+        load_library()  # here, so that a missing library is not taken for a damaged image
+        self._path = path
+        # No MFD_CLOEXEC: QEMU opens them as /proc/self/fd/N.
+        self._kernel, self._initramfs = os.memfd_create("kernel", 0), os.memfd_create("initramfs", 0)
+        kernel_fd, initramfs_fd = self._kernel, self._initramfs
+        self._job = isolate.Job(lambda: _read(path, kernel_fd, initramfs_fd), name=str(path), timeout=READ_TIMEOUT)
+
+    def close(self) -> None:
+        """Stop it; nothing stays."""
+        self._job.close()
+        self._close_files()
+
+    def _close_files(self) -> None:
+        os.close(self._kernel)
+        os.close(self._initramfs)
+
+    def result(self) -> Loaded:
+        """Wait for both files, unpack the kernel. The caller closes what it gets."""
+        try:
+            read = self._job.result()
+            files = BootFiles(read["kernel"], read["initramfs"])
+            self._kernel = _unpacked(self._kernel, f"{self._path}:/{files.kernel}")
+            found = _arch(self._kernel, f"{self._path}: /{files.kernel}")
+        except BaseException:
+            self._close_files()
+            raise
+        if files.initramfs is None:
+            os.close(self._initramfs)
+        return Loaded(
+            files, found, read["artifact"], self._kernel, None if files.initramfs is None else self._initramfs
+        )
+
+
+def _arch(fd: int, what: str) -> arch.Arch:
+    """The architecture that the kernel in `fd` is for."""
+    head = os.pread(fd, arch.HEADER_BYTES, 0)
+    found = arch.of_kernel(head)
+    if found is None:
+        raise ImageError(
+            f"{what} is not a Linux kernel for a known architecture, but {_describe(head)}",
+            tip="known are x86_64, i686, aarch64 and riscv64",
+        )
+    return found
+
+
 def load(path: Path) -> Loaded:
     """Read an image's kernel (unpacked) and initramfs into memory files. The caller closes them."""
-    load_library()  # here, so that a missing library is not taken for a damaged image
-    # No MFD_CLOEXEC: QEMU opens them as /proc/self/fd/N.
-    kernel_fd, initramfs_fd = os.memfd_create("kernel", 0), os.memfd_create("initramfs", 0)
-    try:
-        read = isolate.run(lambda: _read(path, kernel_fd, initramfs_fd), name=str(path), timeout=READ_TIMEOUT)
-        files = BootFiles(read["kernel"], read["initramfs"])
-        kernel_fd = _unpacked(kernel_fd, f"{path}:/{files.kernel}")
-        head = os.pread(kernel_fd, arch.HEADER_BYTES, 0)
-        found = arch.of_kernel(head)
-        if found is None:
-            raise ImageError(
-                f"{path}: /{files.kernel} is not a Linux kernel for a known architecture, but {_describe(head)}",
-                tip="known are x86_64, i686, aarch64 and riscv64",
-            )
-    except BaseException:
-        os.close(kernel_fd)
-        os.close(initramfs_fd)
-        raise
-    if files.initramfs is None:
-        os.close(initramfs_fd)
-    return Loaded(files, found, read["artifact"], kernel_fd, None if files.initramfs is None else initramfs_fd)
+    return Loading(path).result()

@@ -23,6 +23,7 @@ PACKAGES = {
     "qemu-img": ("qemu-utils", "app-emulation/qemu"),
     "mkfs.btrfs": ("btrfs-progs", "sys-fs/btrfs-progs"),
     "scp": ("openssh-client", "net-misc/openssh"),
+    "fusermount3": ("fuse3", "sys-fs/fuse"),
     "ssh": ("openssh-client", "net-misc/openssh"),
     "ssh-add": ("openssh-client", "net-misc/openssh"),
 }
@@ -111,6 +112,12 @@ def attached(argv: Sequence[str], *, purpose: str, timeout: float | None) -> int
         return None
     finally:
         end(child, 5)
+
+
+def end_with_parent(parent: int, signum: signal.Signals) -> None:
+    """For a forked child: get `signum` when the process `parent`, which forked it, ends."""
+    if ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signum), 0, 0, 0) != 0 or os.getppid() != parent:
+        os._exit(127)
 
 
 def _die_with_parent(parent: int) -> Callable[[], None]:
