@@ -257,5 +257,5 @@ def test_man_page_has_every_option_and_no_other() -> None:
     options = text.split(".SH OPTIONS", 1)[-1]
     described: set[str] = set()
     for entry in re.findall(r"^\.TP\n(.*)$", options, re.M):
-        described |= set(re.findall(r"(?<![\w-])--?[a-zA-Z][a-z-]*", re.sub(r"\\f[BRIP]", "", entry)))
+        described |= set(re.findall(r"(?<![\w-])--?[a-zA-Z0-9][a-z-]*", re.sub(r"\\f[BRIP]", "", entry)))
     assert described == wanted

@@ -16,6 +16,7 @@ from genpack_vm.config import Bus, Disk, FirmwareBoot, KernelBoot, MachineSpec
 from genpack_vm.firmware import Firmware
 from genpack_vm.fwcfg import Item
 from genpack_vm.net import SSH_FORWARD, Forward
+from genpack_vm.nic import Kind, Nic
 from genpack_vm.rundir import Files
 
 SPEC = MachineSpec(
@@ -31,8 +32,7 @@ SPEC = MachineSpec(
         Disk("data", None),
         Disk("swap", None),
     ),
-    forwards=(SSH_FORWARD,),
-    mac="52:54:00:01:02:03",
+    nics=(Nic(Kind.USER, "52:54:00:01:02:03", forwards=(SSH_FORWARD,)),),
     cid=None,
     fw_cfg=(Item("opt/vmname", value="hello"),),
     files=Files(Path("/run/vm/hello")),
@@ -145,10 +145,11 @@ def test_architectures(arch: Arch, program: str, machine: str, console: str, cpu
 
 
 def test_network() -> None:
-    spec = replace(SPEC, forwards=(Forward("tcp", "", 8080, 80), Forward("udp", "127.0.0.1", 53, 53, "10.0.2.15")))
+    forwards = (Forward("tcp", "", 8080, 80), Forward("udp", "127.0.0.1", 53, 53, "10.0.2.15"))
+    spec = replace(SPEC, nics=(Nic(Kind.USER, "x", forwards=forwards),))
     rules = "user,id=net0,hostfwd=tcp::8080-:80,hostfwd=udp:127.0.0.1:53-10.0.2.15:53"
     assert f"-netdev {rules}" in pairs(qemu_args.build(spec, 12))
-    assert "-netdev user,id=net0" in pairs(qemu_args.build(replace(SPEC, forwards=()), 12))
+    assert "-netdev user,id=net0" in pairs(qemu_args.build(replace(SPEC, nics=(Nic(Kind.USER, "x"),)), 12))
 
 
 def test_the_rest() -> None:

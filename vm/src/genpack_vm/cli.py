@@ -43,6 +43,7 @@ def build() -> typer.Typer:
         mount,
         run,
         scp,
+        service,
         show,
         snapshot,
         ssh,
@@ -86,6 +87,7 @@ def build() -> typer.Typer:
     app.command("test", no_args_is_help=True)(test.command)
     app.command("usb")(usb.command)
     app.command("doctor")(doctor.command)
+    app.command("service", no_args_is_help=True)(service.command)
     app.command("mount", no_args_is_help=True)(mount.mount)
     app.command("umount", no_args_is_help=True)(mount.umount)
     app.command("ls", no_args_is_help=True)(look.ls)

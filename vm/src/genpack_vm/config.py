@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from genpack_vm.accel import Accel
 from genpack_vm.arch import Arch
+from genpack_vm.devices import Display, Pci, Share, Usb
 from genpack_vm.firmware import Firmware
 from genpack_vm.fwcfg import Item
-from genpack_vm.net import Forward
+from genpack_vm.info import VmInfo
+from genpack_vm.nic import Nic, Request
 from genpack_vm.rundir import Files
+from genpack_vm.virtiofs import Shared
 
 DEFAULT_MEMORY = 2048  # MiB
 MIN_MEMORY = 64  # MiB
@@ -33,6 +37,14 @@ class Bus(Enum):
     AHCI = "ide-hd"
     SCSI_CD = "scsi-cd"
     AHCI_CD = "ide-cd"
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a service is told: that the VM is up, that it was asked to power down."""
+
+    on_up: Callable[[VmInfo], None]
+    on_stop: Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -69,6 +81,19 @@ class RunOptions:
     sock_forward: tuple[Path, ...] = ()
     dry_run: bool = False
     qemu_args: tuple[str, ...] = ()
+    interfaces: tuple[Request, ...] = ()
+    guestfwd: tuple[str, ...] = ()
+    display: Display | None = None
+    pci: tuple[Pci, ...] = ()
+    usb: tuple[Usb, ...] = ()
+    shares: tuple[Share, ...] = ()
+    hvc: bool = False
+    virtiofs: Shared | None = None
+    more_disks: tuple[Disk, ...] = ()
+    stop_timeout: float | None = None
+    items: tuple[Item, ...] = ()
+    guest_agent: bool = True
+    service: Hooks | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +108,7 @@ class Disk:
     direct: bool = False
     bus: Bus = Bus.VIRTIO
     boot_index: int | None = None
+    serial: str | None = None
 
     @property
     def format(self) -> str:
@@ -124,11 +150,22 @@ class MachineSpec:
     cpus: int
     boot: KernelBoot | FirmwareBoot
     disks: tuple[Disk, ...]
-    forwards: tuple[Forward, ...]
-    mac: str
+    nics: tuple[Nic, ...]
     cid: int | None
     fw_cfg: tuple[Item, ...]
     files: Files
     console_log: Path | None
     extra: tuple[str, ...]
     sock_forward: tuple[Path, ...] = ()
+    display: Display | None = None
+    pci: tuple[Pci, ...] = ()
+    usb: tuple[Usb, ...] = ()
+    shares: tuple[Share, ...] = ()
+    hvc: bool = False
+    guest_agent: bool = True
+    virtiofs: Path | None = None
+
+    @property
+    def mac(self) -> str:
+        """Address of the first network interface; empty without one."""
+        return self.nics[0].mac if self.nics else ""

@@ -57,6 +57,8 @@ def is_iso(image: Path) -> bool:
 
 def _system(options: RunOptions) -> Disk:
     """The disk that is booted from: the image itself, or by firmware a disk that the guest may write to, or a CD."""
+    if options.boot is Boot.DIRECT and options.image.is_dir():
+        return Disk("system", None)  # its root is shared, not a disk
     if options.boot is Boot.DIRECT:
         return Disk("system", options.image.absolute(), read_only=True, direct=host.direct_io(options.image))
     if is_iso(options.image):
@@ -87,6 +89,7 @@ def plan(options: RunOptions) -> tuple[Disk, ...]:
     if not direct_boot:
         turns = [disk for disk in disks if disk.label in ("system", "cdrom")]
         disks = [replace(disk, boot_index=turns.index(disk)) if disk in turns else disk for disk in disks]
+    disks += options.more_disks
     paths = [os.path.realpath(d.path) for d in disks if d.path is not None]
     if len(set(paths)) != len(paths):
         raise UsageError("the same file is given for two disks")

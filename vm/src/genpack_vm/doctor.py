@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from genpack_vm import accel, firmware, host, process, rundir, squashfs
+from genpack_vm import accel, firmware, host, process, rundir, squashfs_lib
 from genpack_vm.arch import Arch, host_arch
 from genpack_vm.errors import VmError
 
@@ -84,7 +84,7 @@ def _firmware() -> Iterator[Finding]:
 
 def _squashfuse() -> Finding:
     try:
-        squashfs.load_library()
+        squashfs_lib.load_library()
     except VmError as e:
         return Finding("libsquashfuse", False, f"no image can be read: {e}", needed=True)
     return Finding("libsquashfuse", True, "images can be read", needed=True)

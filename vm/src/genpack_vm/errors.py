@@ -50,7 +50,9 @@ class WaitTimeoutError(VmError):
 
 
 class InterruptError(VmError):
-    """A signal asked for the end, and the end was orderly."""
+    """A signal asked for the end. `clean`: the end was orderly, and not by force."""
+
+    clean = True
 
     def __init__(self, signum: int, message: str) -> None:
         super().__init__(message, status=128 + signum)

@@ -12,6 +12,7 @@ from typing import Any
 
 from genpack_vm import arch, isolate, unpack
 from genpack_vm.errors import ImageError
+from genpack_vm.folder import Folder, open_image
 from genpack_vm.squashfs import Image, Kind
 from genpack_vm.squashfs_lib import load_library
 
@@ -57,11 +58,11 @@ def version_key(name: str) -> list[tuple[int, int, str]]:
     return [(1, int(p), "") if p.isdigit() else (0, 0, p) for p in re.findall(r"\d+|[^\d]+", name)]
 
 
-def _is_file(image: Image, path: str) -> bool:
+def _is_file(image: Image | Folder, path: str) -> bool:
     return image.kind(path) is Kind.FILE
 
 
-def find(image: Image) -> BootFiles:
+def find(image: Image | Folder) -> BootFiles:
     """Where the image's kernel and initramfs are; ImageError when it has no kernel."""
     names = image.names("boot")
     kernel = next((path for path in _FIXED_KERNELS if _is_file(image, path)), None)
@@ -86,7 +87,7 @@ def find(image: Image) -> BootFiles:
     return BootFiles(real, None if initramfs is None else image.resolve(initramfs))
 
 
-def _copy(image: Image, path: str, fd: int) -> None:
+def _copy(image: Image | Folder, path: str, fd: int) -> None:
     size = image.file(path).size
     if size > SIZE_LIMIT:
         raise ImageError(f"{image.path}: /{path} has {size} bytes, which is no size for it")
@@ -106,7 +107,7 @@ class _Copying(threading.Thread):
 
     def run(self) -> None:
         try:
-            with Image(self._image) as image:
+            with open_image(self._image) as image:
                 _copy(image, self._path, self._fd)
         except Exception as e:
             self._error = e
@@ -118,7 +119,7 @@ class _Copying(threading.Thread):
             raise self._error
 
 
-def _artifact(image: Image) -> str | None:
+def _artifact(image: Image | Folder) -> str | None:
     try:
         return image.read(".genpack/artifact", 256).decode("utf-8", "replace").strip()
     except ImageError:
@@ -127,7 +128,7 @@ def _artifact(image: Image) -> str | None:
 
 def _read(path: Path, kernel_fd: int, initramfs_fd: int) -> dict[str, Any]:
     """Fill the two memory files from the image; where they came from, as plain data."""
-    with Image(path) as image:
+    with open_image(path) as image:
         files = find(image)
         other = None
         if files.initramfs is not None:

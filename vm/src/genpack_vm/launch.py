@@ -6,13 +6,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from genpack_vm import (
     accel,
+    connecting,
     disk,
+    doctor,
     firmware,
     fwcfg,
     host,
@@ -21,15 +23,17 @@ from genpack_vm import (
     kernel,
     log,
     net,
+    nic,
     process,
     qemu_args,
     rundir,
     sockforward,
     supervisor,
+    virtiofs,
     waiting,
 )
 from genpack_vm.arch import Arch, host_arch
-from genpack_vm.config import MIN_MEMORY, Boot, Disk, FirmwareBoot, KernelBoot, MachineSpec, RunOptions
+from genpack_vm.config import MIN_MEMORY, Boot, Disk, FirmwareBoot, Hooks, KernelBoot, MachineSpec, RunOptions
 from genpack_vm.errors import ImageError, UsageError, VmError
 from genpack_vm.firmware import Firmware
 from genpack_vm.machine import Machine
@@ -49,8 +53,9 @@ class _Checked:
     arch: Arch
     accel: accel.Accel
     disks: tuple[Disk, ...]
-    forwards: tuple[net.Forward, ...]
+    nics: tuple[nic.Nic, ...]
     given: tuple[fwcfg.Item, ...]
+    shared: virtiofs.Shared | None
 
 
 def _check_numbers(options: RunOptions) -> None:
@@ -116,7 +121,7 @@ def _machine_arch(options: RunOptions) -> Arch:
     return found
 
 
-def _check(options: RunOptions, environment: dict[str, str]) -> _Checked:
+def _check(options: RunOptions, environment: dict[str, str], loading: kernel.Loading | None) -> _Checked:
     """Everything that can be wrong is found here, before the first side effect."""
     _check_numbers(options)
     _check_boot(options)
@@ -126,13 +131,20 @@ def _check(options: RunOptions, environment: dict[str, str]) -> _Checked:
     check_log(options.logfile, "--logfile")
     sockforward.check(options.sock_forward, vsock=host.vsock_usable())
     forwards = tuple(net.parse_forward(text) for text in options.hostfwd)
-    given = tuple(fwcfg.parse(text) for text in options.fw_cfg)
+    given = (*options.items, *(fwcfg.parse(text) for text in options.fw_cfg))
     wanted = accel.asked_for(options.kvm, environment.get("VM_ACCEL"))
+    shared = connecting.shared_folder(options)
+    if shared is not None and doctor.helper("virtiofsd") is None:
+        raise process.missing("virtiofsd", "share a folder with a VM")
+    for text in options.guestfwd:
+        nic.check_guest_forward(text)
     loaded, found = None, None
     if options.boot is Boot.DIRECT:
-        if options.image.is_dir():
-            raise ImageError(f"{options.image} is a folder, not a SquashFS image")
-        loaded = kernel.load(options.image)
+        if options.image.is_dir() and not (options.image / "boot").is_dir():
+            raise ImageError(
+                f"{options.image} is a folder, not a SquashFS image", tip="a folder is an image if it has boot/"
+            )
+        loaded = kernel.load(options.image) if loading is None else loading.result()
     try:
         disks = disk.plan(options)
         arch = loaded.arch if loaded is not None else _machine_arch(options)
@@ -141,9 +153,9 @@ def _check(options: RunOptions, environment: dict[str, str]) -> _Checked:
         if options.boot is Boot.UEFI:
             found = firmware.find(arch, firmware.folders(environment, Path.home()))
         choice = accel.choose(arch, accel.look(), wanted)
+        connecting.check_display(options, arch)
         net.check_free(forwards)
-        if options.ssh_forward and not any(f.protocol == "tcp" and f.guest_port == net.SSH_PORT for f in forwards):
-            forwards = (net.SSH_FORWARD, *forwards)
+        nics = connecting.nics(options, forwards)
     except BaseException:
         if loaded is not None:
             loaded.close()
@@ -152,7 +164,7 @@ def _check(options: RunOptions, environment: dict[str, str]) -> _Checked:
         log.info(f"emulating the CPU (TCG), which is slow: {choice.reason}")
     if loaded is not None and loaded.initramfs_fd is None:
         log.warning(f"{options.image} has no initramfs; its kernel must mount /dev/vda by itself")
-    return _Checked(options, loaded, found, arch, choice.accel, disks, forwards, given)
+    return _Checked(options, loaded, found, arch, choice.accel, disks, nics, given, shared)
 
 
 def _boot(checked: _Checked, files: rundir.Files) -> KernelBoot | FirmwareBoot:
@@ -160,7 +172,14 @@ def _boot(checked: _Checked, files: rundir.Files) -> KernelBoot | FirmwareBoot:
     loaded = checked.loaded
     if loaded is None:
         return FirmwareBoot(checked.firmware, files.efi_variables)
-    line = qemu_args.command_line(files.folder.name, checked.arch, checked.accel, checked.options.append)
+    line = qemu_args.command_line(
+        files.folder.name,
+        checked.arch,
+        checked.accel,
+        checked.options.append,
+        folder=checked.options.image.is_dir(),
+        hvc=checked.options.hvc,
+    )
     if len(os.fsencode(line)) > _COMMAND_LINE_LIMIT:
         raise UsageError(f"--append makes a kernel command line of more than {_COMMAND_LINE_LIMIT} bytes")
     return KernelBoot(loaded.kernel_fd, loaded.initramfs_fd, line)
@@ -182,7 +201,7 @@ def _plan(checked: _Checked, files: rundir.Files, cids: Iterable[int], environme
     """The whole VM, now that its name is known."""
     options, name = checked.options, files.folder.name
     console_log = options.console_log.absolute() if options.console_log is not None else None
-    if console_log is None and options.detach:
+    if console_log is None and (options.detach or options.service is not None):
         console_log = files.console_log
     return MachineSpec(
         name=name,
@@ -193,8 +212,7 @@ def _plan(checked: _Checked, files: rundir.Files, cids: Iterable[int], environme
         cpus=options.cpus,
         boot=_boot(checked, files),
         disks=checked.disks,
-        forwards=checked.forwards,
-        mac=identity.mac(name, 0),
+        nics=tuple(n if n.mac else replace(n, mac=identity.mac(name, number)) for number, n in enumerate(checked.nics)),
         cid=identity.cid(os.getuid(), name, tuple(cids)) if host.vsock_usable() else None,
         fw_cfg=fwcfg.collect(
             name,
@@ -209,6 +227,13 @@ def _plan(checked: _Checked, files: rundir.Files, cids: Iterable[int], environme
         console_log=console_log,
         extra=(*_debugging(options), *options.qemu_args),
         sock_forward=tuple(path.absolute() for path in options.sock_forward),
+        display=options.display,
+        pci=options.pci,
+        usb=options.usb,
+        shares=options.shares,
+        hvc=options.hvc,
+        guest_agent=options.guest_agent,
+        virtiofs=None if checked.shared is None else files.virtiofs,
     )
 
 
@@ -250,9 +275,12 @@ def _print_plan(checked: _Checked, top: Path, environment: dict[str, str]) -> No
     log.info(f"fd={owner_fd} is a connection that vm keeps to control QEMU")
 
 
-def run(options: RunOptions) -> None:
-    """Boot the image; returns when the VM has ended well, or with --detach when it is up. VmError otherwise."""
-    found = _launch(options, tied=False)
+def run(options: RunOptions, loading: kernel.Loading | None = None) -> None:
+    """Boot the image; returns when the VM has ended well, or with --detach when it is up. VmError otherwise.
+
+    `loading`: its kernel, if reading that has begun already.
+    """
+    found = _launch(options, tied=False, loading=loading)
     if found is None:
         return
     where = f"; SSH on port {found.ssh[1]} of {found.ssh[0]}" if found.ssh else ""
@@ -269,11 +297,17 @@ def detached(options: RunOptions) -> info.VmInfo:
     return found
 
 
-def _launch(options: RunOptions, *, tied: bool) -> info.VmInfo | None:
+def serve(options: RunOptions, on_up: supervisor.Up, on_stop: Callable[[], None]) -> None:
+    """The same as a service: no terminal, the console in the run directory's log."""
+    _launch(replace(options, service=Hooks(on_up, on_stop)), tied=False)
+
+
+def _launch(options: RunOptions, *, tied: bool, loading: kernel.Loading | None = None) -> info.VmInfo | None:
     """The VM, up, with --detach; None when it has ended, or nothing was to be started."""
     environment = dict(os.environ)
     top = rundir.root(environment)
-    checked = _check(options, environment)
+    checked = _check(options, environment, loading)
+    fds: list[int] = []
     try:
         if options.dry_run:
             _print_plan(checked, top, environment)
@@ -282,18 +316,34 @@ def _launch(options: RunOptions, *, tied: bool) -> info.VmInfo | None:
         try:
             cids = [vm.info.cid for vm in info.all_vms(top) if vm.info is not None and vm.info.cid is not None]
             spec = _plan(checked, claim.files, cids, environment)
+            nics, fds = nic.acquire(spec.nics, top / ".functions")
+            spec = replace(spec, nics=tuple(nics))
             if checked.firmware is not None:
                 shutil.copyfile(checked.firmware.template, claim.files.efi_variables)
         except BaseException:
             claim.release()
             raise
-        return _start(options, spec, claim, tied=tied)
+        return _start(_Start(options, spec, claim, checked.shared, tuple(fds)), tied=tied)
     finally:
+        for fd in fds:
+            os.close(fd)
         if checked.loaded is not None:
             checked.loaded.close()
 
 
-def _start(options: RunOptions, spec: MachineSpec, claim: rundir.Claim, *, tied: bool) -> info.VmInfo | None:
+@dataclass(frozen=True)
+class _Start:
+    """All that a start needs. `fds`: of the network interfaces, for QEMU."""
+
+    options: RunOptions
+    spec: MachineSpec
+    claim: rundir.Claim
+    shared: virtiofs.Shared | None
+    fds: tuple[int, ...]
+
+
+def _start(start: _Start, *, tied: bool) -> info.VmInfo | None:
+    options, spec, claim = start.options, start.spec, start.claim
     image = str(options.image.absolute())  # a detached VM's process has another working folder
 
     def work(on_up: supervisor.Up) -> None:
@@ -302,19 +352,23 @@ def _start(options: RunOptions, spec: MachineSpec, claim: rundir.Claim, *, tied:
             spec,
             image=image,
             lock_fd=claim.fd,
-            inherit=inherit,
+            inherit=(*inherit, *start.fds),
             timeout=options.timeout,
-            detached=options.detach,
+            detached=options.detach or options.service is not None,
             on_up=on_up,
+            on_stop=None if options.service is None else options.service.on_stop,
+            stop_timeout=options.stop_timeout,
+            virtiofs=None if start.shared is None else str(start.shared.folder),
         )
-        machine.run()
+        with virtiofs.serving(start.shared, spec.files.virtiofs, spec.files.virtiofs_log):
+            machine.run()
 
     log_is_new = spec.console_log is not None and not spec.console_log.exists()
     try:
         if options.detach:
             return supervisor.launch(claim, work, tied=tied)
         try:
-            work(_say_up)
+            work(_say_up if options.service is None else options.service.on_up)
         finally:
             claim.release()
         return None

@@ -31,6 +31,7 @@ _TIPS = (
     ("cannot set up guest memory", "give it less: --memory MIB"),
     ("unable to map backing store for guest RAM", "give it less: --memory MIB"),
     ("unable to find CPU model", "`qemu-system-x86_64 -cpu help` lists the names for --cpu-model"),
+    ("access denied by acl file", "let users have the bridge: a line `allow BRIDGE` in /etc/qemu/bridge.conf"),
     ("invalid option", "what follows `--` goes to QEMU as it is"),
 )
 
@@ -48,6 +49,9 @@ class Machine:
         timeout: float | None,
         detached: bool,
         on_up: Callable[[info.VmInfo], None],
+        virtiofs: str | None = None,
+        stop_timeout: float | None = None,
+        on_stop: Callable[[], None] | None = None,
     ) -> None:
         self._spec = spec
         self._image = image
@@ -56,6 +60,9 @@ class Machine:
         self._timeout = timeout
         self._detached = detached
         self._on_up = on_up
+        self._virtiofs = virtiofs
+        self._stop_timeout = STOP_TIMEOUT if stop_timeout is None else stop_timeout
+        self._on_stop = on_stop
         self._tasks: set[asyncio.Task[None]] = set()
         self._cause: VmError | None = None  # why it ends, if not by itself
         self._stopping = False
@@ -199,6 +206,7 @@ class Machine:
                 "console": str(files.console),
                 "qga": str(files.qga),
             },
+            virtiofs=self._virtiofs,
         )
         info.write_json(files.info, found.to_json())
         self._on_up(found)
@@ -224,8 +232,10 @@ class Machine:
             if self._client is None:
                 raise QmpError("QEMU is not up yet")
             await qmp.execute(self._client, self._spec.name, "system_powerdown")
-            await asyncio.sleep(STOP_TIMEOUT)
-            log.warning(f"{self._spec.name} did not power down in {STOP_TIMEOUT:g} s")
+            await asyncio.sleep(self._stop_timeout)
+            log.warning(f"{self._spec.name} did not power down in {self._stop_timeout:g} s")
+            if isinstance(self._cause, InterruptError):
+                self._cause.clean = False
         except QmpError as e:
             log.warning(f"no clean power-down: {e}")
         self._quit()
@@ -237,6 +247,8 @@ class Machine:
             self._quit()
             return
         self._stopping = True
+        if self._on_stop is not None:
+            self._on_stop()
         log.info(f"asking {self._spec.name} to power down; {again}")
         self._start_task(self._loop.create_task(self._power_down()))
 

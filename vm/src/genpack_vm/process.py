@@ -23,6 +23,8 @@ PACKAGES = {
     "qemu-img": ("qemu-utils", "app-emulation/qemu"),
     "mkfs.btrfs": ("btrfs-progs", "sys-fs/btrfs-progs"),
     "scp": ("openssh-client", "net-misc/openssh"),
+    "virtiofsd": ("qemu-system-common, virtiofsd", "app-emulation/virtiofsd"),
+    "ip": ("iproute2", "sys-apps/iproute2"),
     "fusermount3": ("fuse3", "sys-fs/fuse"),
     "ssh": ("openssh-client", "net-misc/openssh"),
     "ssh-add": ("openssh-client", "net-misc/openssh"),

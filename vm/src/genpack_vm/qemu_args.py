@@ -3,20 +3,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from genpack_vm import device_args
 from genpack_vm.accel import Accel
 from genpack_vm.arch import Arch
 from genpack_vm.config import Bus, Disk, FirmwareBoot, KernelBoot, MachineSpec
+from genpack_vm.device_args import quoted
 from genpack_vm.fwcfg import Item
 
 DUMMY_BYTES = 4096
-
-
-def quoted(value: str | Path) -> str:
-    """A value inside QEMU's comma-separated options: a comma is doubled."""
-    return os.fspath(value).replace(",", ",,")
 
 
 def cpu_model(arch: Arch, accel: Accel) -> str:
@@ -26,10 +22,13 @@ def cpu_model(arch: Arch, accel: Accel) -> str:
     return "Nehalem" if arch.is_x86 else "max"
 
 
-def command_line(name: str, arch: Arch, accel: Accel, append: str | None) -> str:
-    """The guest kernel's command line for an image on /dev/vda."""
-    console = "ttyAMA0" if arch is Arch.AARCH64 else "ttyS0,115200n8r"
-    words = ["root=/dev/vda", "ro", "net.ifnames=0", "systemd.firstboot=0", f"systemd.hostname={name}"]
+def command_line(
+    name: str, arch: Arch, accel: Accel, append: str | None, *, folder: bool = False, hvc: bool = False
+) -> str:
+    """The guest kernel's command line for an image on /dev/vda, or for a folder that is shared by virtiofs."""
+    console = "hvc0" if hvc else "ttyAMA0" if arch is Arch.AARCH64 else "ttyS0,115200n8r"
+    root = ["root=fs", "rootfstype=virtiofs", "rw"] if folder else ["root=/dev/vda", "ro"]
+    words = [*root, "net.ifnames=0", "systemd.firstboot=0", f"systemd.hostname={name}"]
     words.append(f"console={console}")
     if accel is Accel.TCG:
         words.append("mitigations=off")  # they cost much and protect nobody in an emulated CPU
@@ -40,7 +39,7 @@ def _machine(spec: MachineSpec) -> list[str]:
     return [
         *("-name", spec.name),
         *("-nodefaults", "-no-user-config"),
-        *("-display", "none"),
+        *device_args.display(spec.display, spec.arch),
         *("-machine", ("q35" if spec.arch.is_x86 else "virt") + ",memory-backend=mem"),
         *("-object", f"memory-backend-memfd,id=mem,size={spec.memory}M,share=on"),
         *("-m", f"{spec.memory}M"),
@@ -76,7 +75,7 @@ def _disk(disk: Disk) -> list[str]:
     device = f"{disk.bus.value},drive={disk.label}"
     if disk.bus is Bus.SCSI_CD:
         device += ",bus=scsi.0"
-    device += f",serial={disk.label}"
+    device += f",serial={quoted(disk.serial or disk.label)}"
     device += f",bootindex={disk.boot_index}" if disk.boot_index is not None else ""
     return ["-drive", drive, "-device", device]
 
@@ -89,11 +88,6 @@ def _disks(disks: tuple[Disk, ...]) -> list[str]:
     return args
 
 
-def _network(spec: MachineSpec) -> list[str]:
-    forwards = "".join(f",hostfwd={f.rule}" for f in spec.forwards)
-    return ["-netdev", f"user,id=net0{forwards}", "-device", f"virtio-net-pci,netdev=net0,mac={spec.mac}"]
-
-
 def _socket(name: str, path: Path) -> list[str]:
     return ["-chardev", f"socket,id={name},path={quoted(path)},server=on,wait=off"]
 
@@ -104,7 +98,7 @@ def _sockets(spec: MachineSpec, qmp_fd: int) -> list[str]:
         console[1] += f",logfile={quoted(spec.console_log)},logappend=off"
     return [
         *console,
-        *("-serial", "chardev:console"),
+        *(() if spec.hvc else ("-serial", "chardev:console")),
         # A connection of the owner's own: whoever holds qmp.sock cannot keep it from ending QEMU.
         *("-chardev", f"socket,id=owner,fd={qmp_fd}"),
         *("-mon", "chardev=owner,mode=control"),
@@ -113,16 +107,21 @@ def _sockets(spec: MachineSpec, qmp_fd: int) -> list[str]:
         *_socket("monitor", spec.files.monitor),
         *("-mon", "chardev=monitor,mode=readline"),
         *("-device", "virtio-serial-pci"),
-        *_socket("qga", spec.files.qga),
-        *("-device", "virtserialport,chardev=qga,name=org.qemu.guest_agent.0"),
+        *(("-device", "virtconsole,chardev=console") if spec.hvc else ()),
+        *(_agent(spec.files.qga) if spec.guest_agent else ()),
     ]
+
+
+def _agent(path: Path) -> list[str]:
+    return [*_socket("qga", path), "-device", "virtserialport,chardev=qga,name=org.qemu.guest_agent.0"]
 
 
 def _devices(spec: MachineSpec) -> list[str]:
     args = ["-device", "virtio-rng-pci", "-device", "qemu-xhci", "-device", "usb-kbd", "-device", "usb-tablet"]
     if spec.cid is not None:
         args += ["-device", f"vhost-vsock-pci,guest-cid={spec.cid}"]
-    return args
+    args += device_args.spice_agent(spec.display) + device_args.pci(spec.pci) + device_args.usb(spec.usb)
+    return args + device_args.shares(spec.shares) + device_args.virtiofs(spec.virtiofs)
 
 
 def _fw_cfg(item: Item) -> list[str]:
@@ -133,7 +132,7 @@ def _fw_cfg(item: Item) -> list[str]:
 def build(spec: MachineSpec, qmp_fd: int) -> list[str]:
     """The whole argv. `qmp_fd` is the owner's end of a socket pair that QEMU inherits."""
     argv = [spec.arch.qemu, *_machine(spec), *_boot(spec.boot), *_disks(spec.disks)]
-    argv += _network(spec) + _sockets(spec, qmp_fd) + _devices(spec)
+    argv += device_args.network(spec.nics) + _sockets(spec, qmp_fd) + _devices(spec)
     for item in spec.fw_cfg:
         argv += _fw_cfg(item)
     return [*argv, *spec.extra]

@@ -56,6 +56,16 @@ class Files:
         return self.folder / "console.sock"
 
     @property
+    def virtiofs(self) -> Path:
+        """Where virtiofsd waits for QEMU."""
+        return self.folder / "virtiofs.sock"
+
+    @property
+    def virtiofs_log(self) -> Path:
+        """What virtiofsd says."""
+        return self.folder / "virtiofs.log"
+
+    @property
     def qga(self) -> Path:
         """Guest agent socket."""
         return self.folder / "qga.sock"
@@ -170,9 +180,9 @@ class Claim:
 def claim(top: Path, name: str) -> Claim | None:
     """Take the name `name`; what a dead VM left under it is removed. None when it is a running VM's."""
     files = Files(top / name)
-    if len(os.fsencode(files.monitor)) > _SOCKET_PATH_LIMIT:
+    if len(os.fsencode(files.virtiofs)) > _SOCKET_PATH_LIMIT:
         raise VmError(
-            f"the path {files.monitor} is too long for a socket ({_SOCKET_PATH_LIMIT} bytes)",
+            f"the path {files.virtiofs} is too long for a socket ({_SOCKET_PATH_LIMIT} bytes)",
             tip="choose a shorter --name, or set VM_RUN_ROOT to a shorter path",
         )
     with _guard(top):

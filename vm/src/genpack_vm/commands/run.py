@@ -39,6 +39,36 @@ def command(
     arch: Annotated[
         str | None, typer.Option(metavar="ARCH", help="With these two: the machine's architecture [the host's].")
     ] = None,
+    net: Annotated[
+        list[str] | None,
+        typer.Option("--net", "-i", "-b", metavar="IF", help="Network interface [user]; repeatable."),
+    ] = None,
+    virtiofs_path: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Share a folder as `fs`; the writable layer without data disk.")
+    ] = None,
+    share: Annotated[
+        list[str] | None, typer.Option("--9p", metavar="PATH:TAG", help="Share a folder by 9p; repeatable.")
+    ] = None,
+    usb: Annotated[
+        list[str] | None, typer.Option(metavar="XPATH", help="Give the guest these USB devices; repeatable.")
+    ] = None,
+    pci: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID[,multifunction][,vga][,romfile=F]", help="Give it this PCI device; repeatable."),
+    ] = None,
+    display: Annotated[str | None, typer.Option(metavar="KIND", help="Show its screen in a window of QEMU's.")] = None,
+    spice: Annotated[str | None, typer.Option(metavar="[ADDR:]PORT|PATH", help="Screen by SPICE.")] = None,
+    vnc: Annotated[str | None, typer.Option(metavar="[ADDR]:N|PATH", help="Screen by VNC.")] = None,
+    accel: Annotated[
+        str, typer.Option(metavar="2d|qxl|opengl|vulkan", help="Graphics adapter for these three.")
+    ] = "2d",
+    gpu_max_outputs: Annotated[int, typer.Option(metavar="N", help="Number of screens.")] = 1,
+    rendernode: Annotated[str | None, typer.Option(metavar="DEVICE", help="The host's GPU that draws.")] = None,
+    resolution: Annotated[str | None, typer.Option(metavar="WxH", help="Size of the screen.")] = None,
+    hvc: Annotated[bool, typer.Option("--hvc", help="Console on hvc0 (virtio) instead of a serial port.")] = False,
+    guestfwd: Annotated[
+        list[str] | None, typer.Option(metavar="RULE", help="Lead an address of the user network to the host.")
+    ] = None,
     hostfwd: Annotated[
         list[str] | None,
         typer.Option(metavar="[tcp|udp:][ADDR:]PORT-[ADDR:]PORT", help="Forward a port of the host; repeatable."),
@@ -77,9 +107,10 @@ def command(
 
     What follows `--` is added to QEMU's command line.
     """
-    from genpack_vm import launch
+    from genpack_vm import devices, launch, screens, virtiofs
     from genpack_vm.config import Boot, RunOptions
     from genpack_vm.errors import UsageError
+    from genpack_vm.nic import Request
 
     if bios and uefi_disk:
         raise UsageError("--bios and --uefi-disk exclude each other")
@@ -115,5 +146,21 @@ def command(
             sock_forward=tuple(sock_forward or ()),
             dry_run=dry_run,
             qemu_args=tuple(context.obj or ()),
+            interfaces=tuple(Request(text) for text in net or ()),
+            guestfwd=tuple(guestfwd or ()),
+            display=screens.parse(
+                display=display,
+                spice=spice,
+                vnc=vnc,
+                gpu=accel,
+                outputs=gpu_max_outputs,
+                render_node=rendernode,
+                resolution=resolution,
+            ),
+            pci=tuple(devices.parse_pci(text) for text in pci or ()),
+            usb=screens.usb_devices(usb or ()),
+            shares=tuple(devices.parse_share(text) for text in share or ()),
+            hvc=hvc,
+            virtiofs=None if virtiofs_path is None else virtiofs.Shared(virtiofs_path),
         )
     )

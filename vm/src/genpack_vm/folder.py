@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""A folder with boot/ as an image: the same questions as to module `squashfs`, symlinks followed inside the folder."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from genpack_vm.errors import ImageError
+from genpack_vm.squashfs import BLOCK, MAX_LINKS, Image, Kind
+from genpack_vm.tree import Layer
+
+
+@dataclass(frozen=True)
+class _File:
+    """What is asked of a file."""
+
+    size: int
+
+
+class Folder:
+    """An image that is a folder; a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._layer = Layer(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._layer.close()
+
+    def _status(self, path: str) -> os.stat_result | None:
+        real = self.resolve(path)
+        return None if real is None else self._layer.status(real)
+
+    def resolve(self, path: str) -> str | None:
+        """The real path (no leading slash) behind `path`; None if missing."""
+        done: list[str] = []
+        todo = [part for part in path.split("/") if part not in ("", ".")]
+        links = 0
+        while todo:
+            part = todo.pop(0)
+            if part == "..":
+                done = done[:-1]
+                continue
+            here = "/".join([*done, part])
+            status = self._layer.status(here)
+            if status is None:
+                return None
+            if not stat.S_ISLNK(status.st_mode):
+                done.append(part)
+                continue
+            links += 1
+            if links > MAX_LINKS:
+                raise ImageError(f"{self.path}: too many symlinks behind /{path}")
+            target = self._layer.target(here)
+            if target.startswith("/"):
+                done = []
+            todo = [p for p in target.split("/") if p not in ("", ".")] + todo
+        return "/".join(done)
+
+    def kind(self, path: str) -> Kind | None:
+        """What `path` is after following symlinks; None when it does not exist."""
+        status = self._status(path)
+        if status is None:
+            return None
+        found = stat.S_IFMT(status.st_mode)
+        return Kind(found) if found in (stat.S_IFDIR, stat.S_IFREG) else Kind.OTHER
+
+    def names(self, path: str) -> list[str]:
+        """Sorted names in the folder `path`; empty when it is no folder."""
+        real = self.resolve(path)
+        return sorted(self._layer.names(real)) if real is not None and self.kind(real) is Kind.FOLDER else []
+
+    def file(self, path: str) -> _File:
+        """The file at `path`; ImageError when it is none."""
+        status = self._status(path)
+        if status is None or not stat.S_ISREG(status.st_mode):
+            raise ImageError(f"{self.path}: /{path} is not a file in the image")
+        return _File(status.st_size)
+
+    def blocks(self, path: str) -> Iterator[memoryview]:
+        """The file's bytes in pieces."""
+        self.file(path)
+        try:
+            fd = self._layer.open(self.resolve(path) or path)
+        except OSError as e:
+            raise ImageError(f"{self.path}: cannot read /{path}: {e.strerror}") from e
+        with os.fdopen(fd, "rb", buffering=0) as file:
+            while piece := file.read(BLOCK):
+                yield memoryview(piece)
+
+    def read(self, path: str, limit: int) -> bytes:
+        """The first `limit` bytes of a small file."""
+        return next((bytes(block[:limit]) for block in self.blocks(path)), b"")
+
+
+def open_image(path: Path) -> Image | Folder:
+    """The image at `path`, be it a file or a folder."""
+    return Folder(path) if path.is_dir() else Image(path)
