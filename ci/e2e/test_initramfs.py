@@ -76,13 +76,21 @@ def test_direct_boot_with_a_broken_data_disk(bed: Bed) -> None:
 @pytest.fixture(scope="module")
 def interrupted(bed: Bed) -> tuple[Path, Path]:
     """A boot partition in the middle of an update, and a data disk of an old installation, found by its label."""
-    fat = bed.fat("interrupted", UUID, {
-        "system.img": bed.image("current"), "system.cur": bed.image("previous"), "system.ini": "secret = x\n",
-        "long": "x" * 9000, "longer": "x" * 9000})
+    fat = bed.fat(
+        "interrupted",
+        UUID,
+        {
+            "system.img": bed.image("current"),
+            "system.cur": bed.image("previous"),
+            "system.ini": "secret = x\n",
+            "long": "x" * 9000,
+            "longer": "x" * 9000,
+        },
+    )
     content = bytearray(fat.read_bytes())
     for name, other in ((b"SYSTEM  IMG", b"SYSTEM  CUR"), (b"LONG       ", b"LONGER     ")):
         at, to = content.index(name), content.index(other)
-        content[to + 20:to + 32] = content[at + 20:at + 32]
+        content[to + 20 : to + 32] = content[at + 20 : at + 32]
     fat.write_bytes(content)
     data = bed.btrfs("old", f"d-{UUID}", tree(bed.folder / "old.tree", "rw/root", "rw/work", "root"))
     return fat, data

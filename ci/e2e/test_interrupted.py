@@ -56,6 +56,7 @@ def count(path: Path) -> int:
 
 def phase_log(space: Workspace, phase: str, process: subprocess.Popen[str], before: int) -> Path:
     """The log of the phase that runs now, as soon as there is one."""
+
     def begun() -> bool:
         return len(logs(space, phase)) > before or process.poll() is not None
 

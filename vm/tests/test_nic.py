@@ -127,6 +127,7 @@ SCRIPT = """
 set -e
 mount -t sysfs sysfs /sys
 ip link set lo up
+ip route add 224.0.0.0/4 dev lo
 ip link add br0 type bridge
 ip link set br0 up
 ip tuntap add tap0 mode tap

@@ -106,10 +106,27 @@ class Bed(Disks):
         """Boot to the end. Each disk: (file, virtio serial or None), /dev/vda first."""
         console = Console(self.folder / f"{name}-console.log")
         argv: list[str | Path] = [
-            "qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max", "-m", "512", "-smp", "1",
-            "-nodefaults", "-display", "none", "-no-reboot", "-serial", f"file:{console.path}",
-            "-kernel", self.kernel, "-initrd", self.initramfs,
-            "-append", f"console=ttyS0 quiet panic=1 {cmdline}",
+            "qemu-system-x86_64",
+            "-machine",
+            "q35,accel=tcg",
+            "-cpu",
+            "max",
+            "-m",
+            "512",
+            "-smp",
+            "1",
+            "-nodefaults",
+            "-display",
+            "none",
+            "-no-reboot",
+            "-serial",
+            f"file:{console.path}",
+            "-kernel",
+            self.kernel,
+            "-initrd",
+            self.initramfs,
+            "-append",
+            f"console=ttyS0 quiet panic=1 {cmdline}",
         ]
         for number, (path, serial) in enumerate(disks):
             argv += ["-drive", f"if=none,id=d{number},format=raw,file={path}"]

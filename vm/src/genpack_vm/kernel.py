@@ -165,20 +165,22 @@ def _describe(head: bytes) -> str:
 
 
 class Loading:
-    """An image's kernel and initramfs on their way into memory files, in a child process. `result` or `close`, once."""
+    """An image's kernel and initramfs on their way into memory files, in a child process. Ask for `result` once."""
 
     def __init__(self, path: Path) -> None:
         load_library()  # here, so that a missing library is not taken for a damaged image
-        self._path = path
+        self._path, self._asked = path, False
         # No MFD_CLOEXEC: QEMU opens them as /proc/self/fd/N.
         self._kernel, self._initramfs = os.memfd_create("kernel", 0), os.memfd_create("initramfs", 0)
         kernel_fd, initramfs_fd = self._kernel, self._initramfs
         self._job = isolate.Job(lambda: _read(path, kernel_fd, initramfs_fd), name=str(path), timeout=READ_TIMEOUT)
 
     def close(self) -> None:
-        """Stop it; nothing stays."""
-        self._job.close()
-        self._close_files()
+        """Stop it, if its result was not asked for; nothing stays."""
+        if not self._asked:
+            self._asked = True
+            self._job.close()
+            self._close_files()
 
     def _close_files(self) -> None:
         os.close(self._kernel)
@@ -186,6 +188,7 @@ class Loading:
 
     def result(self) -> Loaded:
         """Wait for both files, unpack the kernel. The caller closes what it gets."""
+        self._asked = True
         try:
             read = self._job.result()
             files = BootFiles(read["kernel"], read["initramfs"])

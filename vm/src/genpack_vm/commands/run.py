@@ -107,60 +107,70 @@ def command(
 
     What follows `--` is added to QEMU's command line.
     """
-    from genpack_vm import devices, launch, screens, virtiofs
-    from genpack_vm.config import Boot, RunOptions
-    from genpack_vm.errors import UsageError
-    from genpack_vm.nic import Request
-
     if bios and uefi_disk:
+        from genpack_vm.errors import UsageError
+
         raise UsageError("--bios and --uefi-disk exclude each other")
-    launch.run(
-        RunOptions(
-            image=image,
-            boot=Boot.BIOS if bios else Boot.UEFI if uefi_disk else Boot.DIRECT,
-            arch=arch,
-            virtio_disks=not no_virtio,
-            cdrom=cdrom,
-            name=name,
-            memory=memory,
-            cpus=cpu,
-            cpu_model=cpu_model,
-            data_file=data_file,
-            volatile_data=volatile_data,
-            swap=swap,
-            hostfwd=tuple(hostfwd or ()),
-            ssh_forward=not no_ssh_forward,
-            append=append,
-            kvm=kvm,
-            system_ini=system_ini,
-            application_ini=application_ini,
-            fw_cfg=tuple(fw_cfg or ()),
-            detach=detach,
-            timeout=timeout,
-            console_log=console_log,
-            wait_ssh=300.0 if wait_ssh and wait_ssh_timeout is None else wait_ssh_timeout,
-            no_shutdown=no_shutdown,
-            logging_items=logging_items,
-            trace=tuple(trace or ()),
-            logfile=logfile,
-            sock_forward=tuple(sock_forward or ()),
-            dry_run=dry_run,
-            qemu_args=tuple(context.obj or ()),
-            interfaces=tuple(Request(text) for text in net or ()),
-            guestfwd=tuple(guestfwd or ()),
-            display=screens.parse(
-                display=display,
-                spice=spice,
-                vnc=vnc,
-                gpu=accel,
-                outputs=gpu_max_outputs,
-                render_node=rendernode,
-                resolution=resolution,
+    from genpack_vm import kernel
+
+    # The kernel is read by a child process while Python still imports the rest.
+    loading = kernel.Loading(image) if not bios and not uefi_disk and image.is_file() else None
+    try:
+        from genpack_vm import devices, launch, screens, virtiofs
+        from genpack_vm.config import Boot, RunOptions
+        from genpack_vm.nic import Request
+
+        launch.run(
+            RunOptions(
+                image=image,
+                boot=Boot.BIOS if bios else Boot.UEFI if uefi_disk else Boot.DIRECT,
+                arch=arch,
+                virtio_disks=not no_virtio,
+                cdrom=cdrom,
+                name=name,
+                memory=memory,
+                cpus=cpu,
+                cpu_model=cpu_model,
+                data_file=data_file,
+                volatile_data=volatile_data,
+                swap=swap,
+                hostfwd=tuple(hostfwd or ()),
+                ssh_forward=not no_ssh_forward,
+                append=append,
+                kvm=kvm,
+                system_ini=system_ini,
+                application_ini=application_ini,
+                fw_cfg=tuple(fw_cfg or ()),
+                detach=detach,
+                timeout=timeout,
+                console_log=console_log,
+                wait_ssh=300.0 if wait_ssh and wait_ssh_timeout is None else wait_ssh_timeout,
+                no_shutdown=no_shutdown,
+                logging_items=logging_items,
+                trace=tuple(trace or ()),
+                logfile=logfile,
+                sock_forward=tuple(sock_forward or ()),
+                dry_run=dry_run,
+                qemu_args=tuple(context.obj or ()),
+                interfaces=tuple(Request(text) for text in net or ()),
+                guestfwd=tuple(guestfwd or ()),
+                display=screens.parse(
+                    display=display,
+                    spice=spice,
+                    vnc=vnc,
+                    gpu=accel,
+                    outputs=gpu_max_outputs,
+                    render_node=rendernode,
+                    resolution=resolution,
+                ),
+                pci=tuple(devices.parse_pci(text) for text in pci or ()),
+                usb=screens.usb_devices(usb or ()),
+                shares=tuple(devices.parse_share(text) for text in share or ()),
+                hvc=hvc,
+                virtiofs=None if virtiofs_path is None else virtiofs.Shared(virtiofs_path),
             ),
-            pci=tuple(devices.parse_pci(text) for text in pci or ()),
-            usb=screens.usb_devices(usb or ()),
-            shares=tuple(devices.parse_share(text) for text in share or ()),
-            hvc=hvc,
-            virtiofs=None if virtiofs_path is None else virtiofs.Shared(virtiofs_path),
+            loading,
         )
-    )
+    finally:
+        if loading is not None:
+            loading.close()
