@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Vm
-from genpack_vm import nic
+from genpack_vm import connecting, nic
 from genpack_vm.errors import UsageError, VmError
 from genpack_vm.nic import Kind, Request
 
@@ -80,6 +80,11 @@ def test_plan(sys_net: Path) -> None:
     ]
     with pytest.raises(UsageError, match="one user network"):
         nic.plan([Request("user"), Request("user")], "x", ["", ""], sys_net)
+
+
+def test_shown_for_a_dry_run(sys_net: Path) -> None:
+    wanted = nic.plan([Request("eth0v0-1"), Request("macvtap0")], "x", ["m", "n"], sys_net)
+    assert [(n.where, n.fd) for n in connecting.shown(tuple(wanted), 14)] == [("0000:01:10.0", None), ("macvtap0", 14)]
 
 
 def bind(function: Path, driver: str) -> None:

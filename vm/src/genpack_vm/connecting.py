@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from genpack_vm import doctor, net, nic, process, virtiofs
+from genpack_vm import doctor, log, net, nic, process, virtiofs
 from genpack_vm.arch import Arch
 from genpack_vm.config import Boot, RunOptions
 from genpack_vm.devices import Gpu
@@ -39,6 +39,20 @@ def nics(options: RunOptions, forwards: tuple[net.Forward, ...]) -> tuple[nic.Ni
         option = "--hostfwd" if forwards else "--guestfwd"
         raise UsageError(f"{option} needs the user network", tip="add -i user")
     return tuple(found)
+
+
+def shown(found: tuple[nic.Nic, ...], fd: int) -> list[nic.Nic]:
+    """The interfaces for --dry-run: the first virtual function of a range, made-up descriptors from `fd` on."""
+    numbers = iter(range(fd, fd + len(found)))
+    nics = []
+    for one in found:
+        if one.kind is nic.Kind.MACVTAP:
+            one = replace(one, fd=next(numbers))
+            log.info(f"fd={one.fd} is the device of {one.where}")
+        elif one.kind is nic.Kind.SRIOV:
+            one = replace(one, where=one.where.split(",")[0])
+        nics.append(one)
+    return nics
 
 
 def shared_folder(options: RunOptions) -> virtiofs.Shared | None:

@@ -265,6 +265,7 @@ def _print_plan(checked: _Checked, top: Path, environment: dict[str, str]) -> No
     spec = _plan(checked, rundir.Files(top / name), (), environment)
     fds = spec.boot.fds if isinstance(spec.boot, KernelBoot) else ()
     owner_fd = max(fds, default=2) + 1
+    spec = replace(spec, nics=tuple(connecting.shown(spec.nics, owner_fd + 1)))
     print(process.show(qemu_args.build(spec, owner_fd)))
     if checked.loaded is not None:
         found = checked.loaded.files

@@ -83,10 +83,13 @@ def _in_child(text: str, work: Callable[[Tree], dict[str, Any]]) -> dict[str, An
         with Tree(found.image, found.layer, patience=PATIENCE) as tree:
             try:
                 done = work(tree)
-            except (FileNotFoundError, NotADirectoryError) as e:
-                raise VmError(f"{text} changed while it was read: {e.strerror}", tip="try again") from e
+            except BrokenPipeError:
+                raise
             except PermissionError as e:
                 raise VmError(f"{text}: permission denied", tip="its files may belong to root") from e
+            except OSError as e:
+                tip = "a guest may change its layer while it is read: try again"
+                raise VmError(f"{text} cannot be read: {e.strerror}", tip=tip) from e
         sys.stdout.flush()
         return done
 
