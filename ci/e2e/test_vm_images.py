@@ -28,7 +28,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (tree / "boot/kernel").symlink_to("vmlinuz-1")
     os.setxattr(tree / "etc/small", "user.note", b"x" * 200)
     path = top / "image.squashfs"
-    subprocess.run(["mksquashfs", tree, path, "-comp", "zstd", "-quiet", "-no-progress"], check=True)
+    subprocess.run(["mksquashfs", str(tree), str(path), "-comp", "zstd", "-quiet", "-no-progress"], check=True)
     return path
 
 
@@ -47,9 +47,9 @@ def test_damaged_images(image: Path, tmp_path: Path) -> None:
     failed = 0
     for number in range(IMAGES):
         path.write_bytes(damage(good, dice))
-        for command in (["ls", "-lR", path], ["cat", path, *FILES], ["run", "--dry-run", path]):
+        for command in (("ls", "-lR", path), ("cat", path, *FILES), ("run", "--dry-run", path)):
             done = subprocess.run(
-                ["vm", *command], stdin=subprocess.DEVNULL, capture_output=True, timeout=600, check=False
+                ["vm", *map(str, command)], stdin=subprocess.DEVNULL, capture_output=True, timeout=600, check=False
             )
             text = done.stderr.decode(errors="replace")
             assert done.returncode in (0, 1, 2), (number, command, text)
