@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -102,3 +103,70 @@ def test_a_key_that_is_gone_takes_its_setting_with_it(system: FakeSystem) -> Non
     assert (system.root / "etc/borg-backup/passphrase").stat().st_mode & 0o777 == 0o600
     system.run(backup)
     assert not list((system.root / "etc/borg-backup").iterdir())
+
+
+def test_suricata_listens_only_where_it_is_told(system: FakeSystem) -> None:
+    name = plugin("suricata/80-suricata.py")
+    system.run(name, "[suricata]\nhome_net = 192.0.2.0/24\n")
+    assert not (system.root / "run/suricata-options").exists()
+    system.run(name, "[suricata]\ninterface = enp2s0\nhome_net = 192.0.2.0/24, !192.0.2.1\n")
+    assert system.read("run/suricata-options") == (
+        "OPTIONS=-c /etc/suricata/suricata.yaml --af-packet=enp2s0"
+        " --set vars.address-groups.HOME_NET=[192.0.2.0/24,!192.0.2.1]\n"
+    )
+    assert "Name=enp2s0\n" in system.read("run/systemd/network/10-suricata.network")
+
+
+def test_borg_binds_each_key_to_its_client(system: FakeSystem, errors: Callable[[], list[str]]) -> None:
+    text = "[borg:web1]\nkeys = ssh-ed25519 AAAA web1\n  ssh-ed25519 BBBB\nappend_only = yes\nquota = 20G\n"
+    text += "[borg:../x]\nkeys = ssh-ed25519 CCCC\n"
+    system.run(plugin("borg/80-borg.py"), text)
+    command = 'command="borg serve --restrict-to-path /srv/borg/web1 --append-only --storage-quota 20G",restrict'
+    lines = system.read("etc/ssh/authorized_keys.borg").splitlines()
+    assert lines == [f"{command} ssh-ed25519 AAAA web1", f"{command} ssh-ed25519 BBBB"]
+    assert len(errors()) == 1 and "[borg:../x]: not a client's name" in errors()[0]
+    system.run(plugin("borg/80-borg.py"))
+    assert system.read("etc/ssh/authorized_keys.borg") == ""
+
+
+def test_camera(system: FakeSystem, errors: Callable[[], list[str]]) -> None:
+    system.write("etc/group", "motion:x:0:\n")
+    system.run(plugin("camera/80-camera.py"), "[camera]\nsize = 640x480\nrecord = no\nkeep = 3\nuser = me\n")
+    lines = system.read("etc/motion/motion.conf").splitlines()
+    assert {"width 640", "height 480", "framerate 10", "movie_output off"} <= set(lines)
+    assert not any("auth" in line for line in lines)
+    assert "user and password go together" in errors()[0]
+    assert system.read("run/tmpfiles.d/camera.conf") == "e /var/lib/motion - - - 3d\n"
+    system.run(plugin("camera/80-camera.py"), "[camera]\nuser = me\npassword = long enough\n")
+    assert "[camera] password" in errors()[-2] and "long enough" not in errors()[-2]
+    system.run(plugin("camera/80-camera.py"), "[camera]\nuser = me\npassword = long-enough\n")
+    assert "stream_authentication me:long-enough\n" in system.read("etc/motion/motion.conf")
+    assert (system.root / "etc/motion/motion.conf").stat().st_mode & 0o777 == 0o640
+
+
+def test_streamer_is_on_air_only_with_a_server(system: FakeSystem) -> None:
+    name = plugin("streamer/80-streamer.py")
+    profile = "home/streamer/.config/obs-studio/basic/profiles/streamer"
+    system.run(name, "[streamer]\nstart = yes\nsize = 1280x720\n")
+    assert system.read("etc/streamer.conf") == "OPTIONS=\n"
+    assert "OutputCX=1280\nOutputCY=720\n" in system.read(f"{profile}/basic.ini")
+    system.run(name, "[streamer]\nstart = yes\nserver = rtmp://live.example.org/app\nkey = s3cret\n")
+    assert system.read("etc/streamer.conf") == "OPTIONS=--startstreaming\n"
+    service = system.root / profile / "service.json"
+    assert json.loads(service.read_text())["settings"] == {"server": "rtmp://live.example.org/app", "key": "s3cret"}
+    assert service.stat().st_mode & 0o777 == 0o600
+
+
+def test_settings_in_run(system: FakeSystem) -> None:
+    system.run(plugin("stub/80-stub.py"), "[stub]\nsuite = bookworm\npackages = vim, curl\ndisk = /dev/vdc; reboot\n")
+    expected = "disk=/dev/vdb\nsuite=bookworm\nmirror=https://deb.debian.org/debian\npackages=vim,curl\n"
+    assert system.read("run/stub.conf") == expected
+    text = "[owncloud]\nurl = https://c.example.org\nadmin_password = 0123456789\n"
+    system.run(plugin("owncloud/80-owncloud.py"), text)
+    assert system.read("run/ocis.env") == "OCIS_URL=https://c.example.org\n"
+    assert (system.root / "run/ocis-password").stat().st_mode & 0o777 == 0o600
+    system.run(plugin("nextcloud/80-nextcloud.py"), "[nextcloud]\ndomains = a.example.org, b.example.org:8443\n")
+    assert system.read("run/nextcloud-setup/domains") == "a.example.org\nb.example.org:8443\n"
+    assert not (system.root / "run/nextcloud-setup/password").exists()
+    system.run(plugin("redmine/80-redmine.py"), "[redmine]\nlanguage = ja\n")
+    assert system.read("run/redmine.env") == "REDMINE_LANG=ja\n"
