@@ -147,4 +147,4 @@ def test_a_plugin_whose_table_is_none_stops_the_build(
 
 def test_genpack_artifacts_lists_what_was_built() -> None:
     listed = json.loads(run("genpack-artifacts", "list", "--json").ok().stdout)
-    assert [a["name"] for a in listed["artifacts"]] == ["hello"]
+    assert "hello" in [a["name"] for a in listed["artifacts"]]
