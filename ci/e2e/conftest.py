@@ -157,6 +157,20 @@ def grub_image(mirror: Mirror, cache: Path, build_cache: Path, timing: Timing) -
 
 
 @pytest.fixture(scope="session")
+def updatable_image(mirror: Mirror, cache: Path, build_cache: Path, timing: Timing) -> Path:
+    """As small as hello, with genpack-install in it and packed so that GRUB reads it."""
+    start = time.monotonic()
+    workspace = Workspace(cache / "work" / "updatable", mirror, build_cache)
+    workspace.define(
+        name="updatable", profile="paravirt", packages=["genpack/genpack-install"], compression="gzip",
+        use={"genpack/base": "-audit -cron -logrotate -strace -tcpdump -vi -wireguard -xfs"},
+    )  # fmt: skip
+    workspace.genpack("--parallel", "build").ok()
+    timing.add("build updatable", time.monotonic() - start)
+    return workspace.images / "updatable-x86_64.squashfs"
+
+
+@pytest.fixture(scope="session")
 def ssh_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A private key; the public one is beside it as FILE.pub."""
     path = tmp_path_factory.mktemp("ssh") / "id_ed25519"
