@@ -7,7 +7,6 @@ GENPACK_E2E_IMAGE name a mirror and a hello image that are there already.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -128,8 +127,8 @@ def hello_image(builder: Builder, cache: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def systemimg_image(builder: Builder, cache: Path) -> Path:
-    """The smallest image of the profile systemimg."""
-    artifact = define(cache / "work/systemimg-artifact", "disk", "systemimg", LEAN)
+    """The smallest image of the profile systemimg, packed so that GRUB reads it; genpack-install is in it."""
+    artifact = define(cache / "work/systemimg-artifact", "disk", "systemimg", LEAN, compression="gzip")
     return builder.build(artifact, "disk", cache / "work/systemimg", cache / "images")
 
 
@@ -137,37 +136,6 @@ def systemimg_image(builder: Builder, cache: Path) -> Path:
 def host_keys() -> dict[str, str]:
     """Name -> public SSH host key of the machines that were booted from the hello image so far."""
     return {}
-
-
-@pytest.fixture(scope="session")
-def grub_image(mirror: Mirror, cache: Path, build_cache: Path, timing: Timing) -> Path:
-    """A small image of the profile systemimg, as GRUB can read it."""
-    artifact, images = cache / "work" / "grub-artifact", cache / "images"
-    artifact.mkdir(parents=True, exist_ok=True)
-    images.mkdir(parents=True, exist_ok=True)
-    lean = "-audit -cron -logrotate -strace -tcpdump -vi -wireguard -xfs"
-    definition = {"name": "grub", "profile": "systemimg", "use": {"genpack/base": lean}, "compression": "gzip"}
-    (artifact / "genpack.json5").write_text(json.dumps(definition) + "\n")
-    start = time.monotonic()
-    places = ("--work-dir", cache / "work" / "grub", "--output-dir", images)
-    argv = ("genpack", "-C", artifact, *mirror.options(), *places, "--parallel", "build")
-    run(*argv, timeout=1500, env={"XDG_CACHE_HOME": str(build_cache)}).ok()
-    timing.add("build grub", time.monotonic() - start)
-    return images / "grub-x86_64.squashfs"
-
-
-@pytest.fixture(scope="session")
-def updatable_image(mirror: Mirror, cache: Path, build_cache: Path, timing: Timing) -> Path:
-    """As small as hello, with genpack-install in it and packed so that GRUB reads it."""
-    start = time.monotonic()
-    workspace = Workspace(cache / "work" / "updatable", mirror, build_cache)
-    workspace.define(
-        name="updatable", profile="paravirt", packages=["genpack/genpack-install"], compression="gzip",
-        use={"genpack/base": "-audit -cron -logrotate -strace -tcpdump -vi -wireguard -xfs"},
-    )  # fmt: skip
-    workspace.genpack("--parallel", "build").ok()
-    timing.add("build updatable", time.monotonic() - start)
-    return workspace.images / "updatable-x86_64.squashfs"
 
 
 @pytest.fixture(scope="session")

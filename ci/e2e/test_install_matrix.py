@@ -71,7 +71,7 @@ def stick(path: Path, folder: Path) -> Path:
 def test_a_real_image(
     medium: str,
     install: Install,
-    grub_image: Path,
+    systemimg_image: Path,
     ssh_key: Path,
     bed: Bed,
     cache: Path,
@@ -82,7 +82,7 @@ def test_a_real_image(
     words, firmware, boot_kind, data_kind = MEDIA[medium]
     ini, made = tmp_path / "system.ini", tmp_path / words[1]
     ini.write_text(INI.format(key=ssh_key.with_suffix(".pub").read_text().strip()))
-    install(words[0], made, *words[2:], "--system-ini", ini, grub_image)
+    install(words[0], made, *words[2:], "--system-ini", ini, systemimg_image)
     disk = stick(made, tmp_path) if made.suffix == ".zip" else made
     options = (firmware,)
     machine = Machine(

@@ -24,9 +24,9 @@ CFG = 'set LINUX_ARGS="genpack.test=by-system.cfg"\n'
 
 
 @pytest.fixture(scope="module")
-def real(grub_image: Path, nobody: Nobody) -> Path:
+def real(systemimg_image: Path, nobody: Nobody) -> Path:
     """Where nobody can read it."""
-    return Path(shutil.copy(grub_image, nobody.folder / "real.squashfs"))
+    return Path(shutil.copy(systemimg_image, nobody.folder / "real.squashfs"))
 
 
 @pytest.fixture(scope="module")

@@ -193,14 +193,14 @@ def split(plan: Plan, base: Disk, log: list[Entry]) -> Record:
 
 @pytest.fixture(scope="module")
 def records(
-    updatable_image: Path, cache: Path, ssh_key: Path, timing: Timing, tmp_path_factory: pytest.TempPathFactory
+    systemimg_image: Path, cache: Path, ssh_key: Path, timing: Timing, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Record]:
     """One machine does it all, once: on a small FAT for the checker, and on one that really boots."""
     folder = tmp_path_factory.mktemp("powercut")
     run("genpack-install", "build-bootloaders", "--output", folder / "loaders", "--targets", "x86_64-efi").ok()
     small = {name: image(folder, name) for name in ("current", "previous", "new")}
     (folder / "bed").mkdir()
-    bed = Bed(updatable_image, folder / "bed", cache / "logs", timing)
+    bed = Bed(systemimg_image, folder / "bed", cache / "logs", timing)
     large = {name: bootable(bed, name) for name in small}
     first_phases = dict(list(PHASES.items())[:4])
     (folder / "system.cfg").write_text('set LINUX_ARGS="console=ttyS0"\n')  # where the tiny system tells its name
@@ -218,7 +218,7 @@ def records(
     ini = folder / "system.ini"
     ini.write_text(f"ssh_pubkey = {ssh_key.with_suffix('.pub').read_text()}")
     machine = Machine(
-        "powercut", updatable_image, work=folder, keep=cache / "logs", key=ssh_key, timing=timing,
+        "powercut", systemimg_image, work=folder, keep=cache / "logs", key=ssh_key, timing=timing,
         options=("--system-ini", ini), qemu=tuple(qemu),
     )  # fmt: skip
     with machine:

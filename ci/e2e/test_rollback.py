@@ -145,11 +145,11 @@ def make(
 
 
 def test_an_image_whose_kernel_panics(
-    updatable_image: Path, cache: Path, ssh_key: Path, timing: Timing, tmp_path: Path
+    systemimg_image: Path, cache: Path, ssh_key: Path, timing: Timing, tmp_path: Path
 ) -> None:
     """Four boots: the update, the panic, back by itself and the reason, and the old image as the current one again."""
-    second = panics(updatable_image, tmp_path)
-    disk = make(updatable_image, second, tmp_path, cache, ssh_key, timing, "rollback")
+    second = panics(systemimg_image, tmp_path)
+    disk = make(systemimg_image, second, tmp_path, cache, ssh_key, timing, "rollback")
     with disk.machine as machine:
         machine.booted()
         assert disk.status()["state"] == "good" and disk.running() == "system.img"
@@ -177,13 +177,13 @@ def test_an_image_whose_kernel_panics(
 @pytest.mark.full
 @pytest.mark.parametrize("spoil", [hangs, init_fails, flipped])
 def test_other_failures(
-    updatable_image: Path, cache: Path, ssh_key: Path, timing: Timing, tmp_path: Path, spoil: Any
+    systemimg_image: Path, cache: Path, ssh_key: Path, timing: Timing, tmp_path: Path, spoil: Any
 ) -> None:
     """With one try each; all three ends are the same."""
     name = re.sub("[^a-z]", "", spoil.__name__)
-    second = spoil(updatable_image, tmp_path)
+    second = spoil(systemimg_image, tmp_path)
     ini = f"boot_timeout = {HANG_LIMIT}\n"
-    disk = make(updatable_image, second, tmp_path, cache, ssh_key, timing, f"rollback-{name}", ini)
+    disk = make(systemimg_image, second, tmp_path, cache, ssh_key, timing, f"rollback-{name}", ini)
     with disk.machine as machine:
         machine.booted()
         machine.out("genpack-install -y /run/initramfs/boot/second.squashfs", timeout=300)
@@ -200,12 +200,12 @@ def test_other_failures(
 
 @pytest.mark.full
 def test_a_good_update_is_marked_good_and_a_hard_stop_is_said(
-    updatable_image: Path, cache: Path, ssh_key: Path, timing: Timing, tmp_path: Path
+    systemimg_image: Path, cache: Path, ssh_key: Path, timing: Timing, tmp_path: Path
 ) -> None:
-    tree = squashfs.extract(updatable_image, tmp_path / "tree")
+    tree = squashfs.extract(systemimg_image, tmp_path / "tree")
     (tree / "etc/second").write_text("second\n")
     second = pack(tree, tmp_path / "second.squashfs")
-    disk = make(updatable_image, second, tmp_path, cache, ssh_key, timing, "update-good")
+    disk = make(systemimg_image, second, tmp_path, cache, ssh_key, timing, "update-good")
     with disk.machine as machine:
         machine.booted()
         machine.out("genpack-install -y /run/initramfs/boot/second.squashfs", timeout=300)

@@ -38,10 +38,10 @@ class Builder:
         return images / f"{name}-x86_64.squashfs"
 
 
-def define(artifact: Path, name: str, profile: str | None, use: str | None = None) -> Path:
-    """The folder of a definition that names a profile and, if given, flags of genpack/base."""
+def define(artifact: Path, name: str, profile: str | None, use: str | None = None, **keys: str) -> Path:
+    """The folder of a definition that names a profile and, if given, flags of genpack/base and more keys."""
     artifact.mkdir(parents=True, exist_ok=True)
-    definition = {"name": name, "profile": profile, **({"use": {"genpack/base": use}} if use else {})}
+    definition = {"name": name, "profile": profile, **({"use": {"genpack/base": use}} if use else {}), **keys}
     (artifact / "genpack.json5").write_text(json.dumps(definition, indent=2) + "\n")
     return artifact
 

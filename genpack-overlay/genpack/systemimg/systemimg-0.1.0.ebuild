@@ -14,6 +14,7 @@ IUSE="baremetal"
 RDEPEND="
 	!!genpack/paravirt
 	genpack/base
+	genpack/genpack-install
 	sys-apps/kbd
 	baremetal? (
 		|| (
