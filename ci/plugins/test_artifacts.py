@@ -158,8 +158,9 @@ def test_streamer_is_on_air_only_with_a_server(system: FakeSystem) -> None:
 
 
 def test_settings_in_run(system: FakeSystem) -> None:
-    system.run(plugin("stub/80-stub.py"), "[stub]\nsuite = bookworm\npackages = vim, curl\ndisk = /dev/vdc; reboot\n")
-    expected = "disk=/dev/vdb\nsuite=bookworm\nmirror=https://deb.debian.org/debian\npackages=vim,curl\n"
+    text = "[stub]\nsuite = bookworm\npackages = vim, curl\ndisk = /dev/vdc; reboot\n"
+    system.run(plugin("stub/80-stub.py"), f"{text}mirror = https://mirror.example.org/debian\n")
+    expected = "disk=/dev/vdb\nsuite=bookworm\nmirror=https://mirror.example.org/debian\npackages=vim,curl\n"
     assert system.read("run/stub.conf") == expected
     text = "[owncloud]\nurl = https://c.example.org\nadmin_password = 0123456789\n"
     system.run(plugin("owncloud/80-owncloud.py"), text)

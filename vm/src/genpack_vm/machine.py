@@ -10,12 +10,16 @@ import signal
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from genpack_vm import info, log, net, process, qemu_args, qmp, rundir, sockforward
 from genpack_vm.config import MachineSpec
 from genpack_vm.console import Console, Terminal
 from genpack_vm.errors import InterruptError, QmpError, VmError, WaitTimeoutError
 from genpack_vm.hub import Hub
+
+if TYPE_CHECKING:
+    from qemu.qmp import QMPClient
 
 START_TIMEOUT = 60.0  # seconds until QEMU must answer
 STOP_TIMEOUT = 60.0  # seconds that the guest has to power down after a signal
@@ -151,13 +155,22 @@ class Machine:
         finally:
             if timer is not None:
                 timer.cancel()
-            for task in (starting, ending, connecting):
-                if not task.done():
-                    task.cancel()
+            await self._settle(starting, ending, connecting)
             if self._client is not None:
                 await qmp.detach(self._client)
             elif not starting.done():
                 connection.close()
+
+    async def _settle(self, starting: asyncio.Task[QMPClient], *others: asyncio.Task[object]) -> None:
+        """Every task has ended after this. Without QEMU the start of QMP ends by itself, as its socket is closed; if it
+        is cancelled while it does, qemu.qmp leaves an exception that asyncio prints."""
+        if self._ended.is_set():
+            await asyncio.wait({starting}, timeout=1)
+        for task in (starting, *others):
+            task.cancel()
+        await asyncio.wait({starting, *others}, timeout=1)
+        if starting.done() and not starting.cancelled():
+            starting.exception()  # seen: what QEMU itself said is what counts
 
     def _on_end(self, pidfd: int) -> None:
         self._loop.remove_reader(pidfd)  # it stays readable

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -20,6 +21,7 @@ _DYING = 5.0  # seconds that a VM may take to be gone after its QEMU was told to
 _POLITE = 2.0  # seconds between SIGTERM and SIGKILL
 _QUIT_TIMEOUT = 3.0  # seconds for QEMU to answer `quit`
 _PAUSE = 0.05
+_AGAIN = 5.0  # seconds until the power button is pressed again: a guest's firmware may lose the first time
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,11 @@ def _wait(top: Path, name: str, left: float, options: StopOptions, connection: s
     end = time.monotonic() + left
     if connection is not None:
         attach.follow(name, connection, keys=False, timeout=left)
-    if not _gone(top, name, max(0.0, end - time.monotonic())):
+    while not _gone(top, name, min(_AGAIN, max(0.0, end - time.monotonic()))):
+        if time.monotonic() < end and not options.force:
+            with contextlib.suppress(QmpError):  # it may be ending
+                qmp.command(name, rundir.Files(top / name).qmp, "system_powerdown")
+            continue
         raise WaitTimeoutError(f"{name} did not power down in {options.timeout:g} s", tip=f"end it: vm stop -f {name}")
 
 
