@@ -133,7 +133,8 @@ def brings(folder: Path, package: str | None) -> bool:
         return True
     named = everything(folder, "packages")
     profile = str(json5.loads((folder / "genpack.json5").read_text()).get("profile"))
-    return package in named or BROUGHT.get(package) in named or profile.startswith("weston/")
+    by_profile = package == "sys-auth/seatd" and profile.startswith("weston/")
+    return package in named or BROUGHT.get(package) in named or by_profile
 
 
 def install(folder: Path, root: Path) -> None:

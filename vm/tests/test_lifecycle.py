@@ -87,9 +87,11 @@ def test_no_place_for_the_log_of_a_detached_vm(
     check((found, *capfd.readouterr()), vm.root, r"cannot write .*none/vm\.log: No such file", 1)
 
 
-def test_no_shutdown(vm: Vm, stub_image: Path) -> None:
+def test_no_shutdown(vm: Vm, stub_image: Path, tmp_path: Path) -> None:
     """QEMU stays when the guest has powered off, and `vm list` tells it."""
-    assert vm("run", "--detach", "--no-shutdown", stub_image).returncode == 0
+    log = tmp_path / "console.log"
+    assert vm("run", "--detach", "--no-shutdown", "--console-log", log, stub_image).returncode == 0
+    vm.until(lambda: "STUB GUEST" in log.read_text())  # before that, firmware may lose the power button
     assert vm("stop", "stub").returncode == 0
     vm.until(lambda: json.loads(vm("show", "stub").stdout)["status"] == "shutdown")
     assert vm("list").stdout.splitlines()[1].split()[:2] == ["stub", "shutdown"]

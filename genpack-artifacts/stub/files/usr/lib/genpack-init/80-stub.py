@@ -14,7 +14,7 @@ SYSTEM_INI = [
      "pattern": "[a-z][a-z0-9-]*", "allowed": "a release's name, such as bookworm", "help": "Debian's release"},
     {"section": "stub", "key": "mirror", "type": "str", "default": None, "group": "stub",
      "pattern": r"https?://[A-Za-z0-9./:_~-]+", "allowed": "an address that begins with http:// or https://",
-     "help": "where its packages come from"},
+     "help": "where its packages come from, if not from Debian"},
     {"section": "stub", "key": "packages", "type": "list", "default": None, "group": "stub",
      "pattern": "[a-z0-9][a-z0-9+.-]+", "allowed": "names of Debian packages", "help": "further packages"},
 ]  # fmt: skip
