@@ -10,7 +10,7 @@ import json5
 import pytest
 from genpack_artifacts import edit, merge
 from genpack_artifacts.spans import spans
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 VALUES = st.recursive(
@@ -67,6 +67,7 @@ def test_long_values_have_a_line_for_each_entry() -> None:
     assert len(plain(text)["packages"]) == 9
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.dictionaries(st.text(), VALUES, max_size=5), st.text(), VALUES, st.sampled_from([None, 1, 4]))
 def test_any_text_reads_as_before_with_the_new_member(there: Any, key: str, value: Any, indent: int | None) -> None:
     there.pop(key, None)
@@ -77,6 +78,7 @@ def test_any_text_reads_as_before_with_the_new_member(there: Any, key: str, valu
         assert plain(edit.append(text, (name,), [value], "ref: x"))[name] == [*there[name], value]
 
 
+@settings(deadline=None)
 @given(VALUES.filter(lambda value: isinstance(value, dict)))
 def test_spans_are_the_values(value: Any) -> None:
     text = json.dumps(value, indent=2, ensure_ascii=False)
