@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import namespaces
@@ -54,9 +55,17 @@ exec /shutdown $VERB
 """
 
 
+def free_loops_can_be_written() -> None:
+    """A loop device keeps its read-only mark when it lets go of its file, and the next one that gets it has it."""
+    for device in Path("/sys/block").glob("loop*"):
+        if not (device / "loop/backing_file").exists() and (device / "ro").read_text() != "0\n":
+            subprocess.run(["blockdev", "--setrw", f"/dev/{device.name}"], check=True)
+
+
 @pytest.fixture
-def disks(tmp_path: Path) -> Path:
+def disks(tmp_path: Path) -> Iterator[Path]:
     """boot.img (ext4, with system.img and boottime.txt), rw.img (btrfs)."""
+    free_loops_can_be_written()
     (tmp_path / "tree/usr").mkdir(parents=True)
     (tmp_path / "boot").mkdir()
     (tmp_path / "new").mkdir()
@@ -71,7 +80,8 @@ def disks(tmp_path: Path) -> Path:
         ["mkfs.btrfs", "-q", "rw.img"],
     ):
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-    return tmp_path
+    yield tmp_path
+    free_loops_can_be_written()
 
 
 def shut_down(folder: Path, prefix: Path, verb: str, extra: str = "", direct: str = "") -> tuple[int, str]:
