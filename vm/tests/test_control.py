@@ -223,6 +223,7 @@ def test_ssh_argv(fake_vm: Make) -> None:
     argv, address = ssh.argv("ssh", vm.info, vm.files, Path("/k"), batch=True)
     assert (argv[0], address) == ("ssh", "127.0.0.1")
     wanted = {f'UserKnownHostsFile="{vm.files.known_hosts}"', "Port=2222", "HostKeyAlias=a", "BatchMode=yes"}
+    wanted |= {"HashKnownHosts=no"}
     assert wanted | {"StrictHostKeyChecking=accept-new", "IdentitiesOnly=yes"} <= options_of(argv)
     assert argv[argv.index("-i") + 1] == "/k"
     assert "BatchMode=yes" not in ssh.argv("ssh", vm.info, vm.files, None, batch=False)[0]

@@ -59,6 +59,7 @@ def argv(
         f'UserKnownHostsFile="{files.known_hosts}"',
         "GlobalKnownHostsFile=/dev/null",
         "StrictHostKeyChecking=accept-new",
+        "HashKnownHosts=no",  # the file is of one VM: there is no name to hide
         f"HostKeyAlias={vm.name}",
         f"ConnectTimeout={_CONNECT_TIMEOUT}",
         "LogLevel=ERROR",
