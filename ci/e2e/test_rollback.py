@@ -163,7 +163,7 @@ def test_an_image_whose_kernel_panics(
         status = disk.status()
         assert disk.running() == "system.old" and status["tries"] == 0
         assert status["state"].startswith("rolled back: the current image was started and never found good")
-        told = "genpack: the current image was started and never found good: this is the previous one"
+        told = "the current image was started and never found good: this is the previous one"
         assert told in machine.out("journalctl -b -o cat")
         assert machine.ssh("genpack-install --verify", timeout=120).status == 0
         machine.out("genpack-install --rollback -y")
