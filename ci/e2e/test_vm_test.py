@@ -45,7 +45,7 @@ def test_script_and_a_disk_that_grows(hello_image: Path, cache: Path, timing: Ti
     ) as child:
         try:
             console, end = Console(log), time.monotonic() + 2 * BOOT_LIMIT
-            while not console.lines("^size 262144"):
+            while not console.lines("size 262144"):
                 assert child.poll() is None and time.monotonic() < end, child.communicate()
                 time.sleep(INTERVAL)
             run("vm", "allocate", disk, "0.1875").ok()
