@@ -71,6 +71,13 @@ def test_good(resolve: Resolve, mirror: Path) -> None:
     assert not inputs.stage3.unchanged()
 
 
+def test_a_cache_with_a_long_path(keys: dict[str, Key], mirror: Path, tmp_path: Path) -> None:
+    """Longer than the address of gpg's agent may be."""
+    places = fetch.mirrors([str(mirror)], tmp_path / "cache", Log())
+    with Verifier(keys["good"].public, tmp_path / ("x" * 120)) as verifier:
+        assert Resolver(places, verifier, tmp_path / "cache").resolve(ARCHES["x86_64"]).stage3.name == STAGE3
+
+
 def test_digests_stand_in_for_sha256(resolve: Resolve, mirror: Path) -> None:
     (mirror / f"{STAGE3}.sha256").unlink()
     assert resolve().stage3.size > 0

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from genpack import process, scratch
-from genpack.errors import ProgramError, TrustError, UsageError
+from genpack.errors import TrustError, UsageError
 
 GENTOO_KEYRING = Path("/usr/share/openpgp-keys/gentoo-release.asc")
 _GPG = ("gpg", "--batch", "--no-tty", "--no-autostart", "--trust-model", "always", "--status-fd", "2")
@@ -32,12 +32,10 @@ def keyring_file(given: Path | None) -> Path:
 
 def import_keyring(gpg: Sequence[str | Path], keyring: Path) -> None:
     """Puts a keyring file's keys into the home that the words `gpg` name. Raises UsageError if it has none."""
-    try:
-        process.run([*gpg, "--import", keyring])
-    except ProgramError as error:
-        if error.returncode is None:
-            raise
-        raise UsageError(f"{keyring} holds no usable public key", tip="check --keyring") from error
+    # By what it imported: where the home's path is too long for an agent's socket, its exit status is 2 all the same.
+    done = process.run([*gpg, "--status-fd", "2", "--import", keyring], check=False)
+    if b"[GNUPG:] IMPORT_OK " not in done.stderr:
+        raise UsageError(f"{keyring} holds no usable public key", tip="check --keyring")
 
 
 class Verifier:
