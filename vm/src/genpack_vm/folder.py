@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from genpack_vm import paths
 from genpack_vm.errors import ImageError
-from genpack_vm.squashfs import BLOCK, MAX_LINKS, Image, Kind
+from genpack_vm.squashfs import BLOCK, Image, Kind
 from genpack_vm.tree import Layer
 
 
@@ -20,6 +21,14 @@ class _File:
     """What is asked of a file."""
 
     size: int
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A path in the folder, and whether a symlink is there."""
+
+    path: str
+    link: bool
 
 
 class Folder:
@@ -41,29 +50,18 @@ class Folder:
 
     def resolve(self, path: str) -> str | None:
         """The real path (no leading slash) behind `path`; None if missing."""
-        done: list[str] = []
-        todo = [part for part in path.split("/") if part not in ("", ".")]
-        links = 0
-        while todo:
-            part = todo.pop(0)
-            if part == "..":
-                done = done[:-1]
-                continue
-            here = "/".join([*done, part])
+
+        def child(folder: _Place, name: str) -> _Place | None:
+            here = f"{folder.path}/{name}".lstrip("/")
             status = self._layer.status(here)
-            if status is None:
-                return None
-            if not stat.S_ISLNK(status.st_mode):
-                done.append(part)
-                continue
-            links += 1
-            if links > MAX_LINKS:
-                raise ImageError(f"{self.path}: too many symlinks behind /{path}")
-            target = self._layer.target(here)
-            if target.startswith("/"):
-                done = []
-            todo = [p for p in target.split("/") if p not in ("", ".")] + todo
-        return "/".join(done)
+            return None if status is None else _Place(here, stat.S_ISLNK(status.st_mode))
+
+        def link(place: _Place) -> str | None:
+            return self._layer.target(place.path) if place.link else None
+
+        too_many = ImageError(f"{self.path}: too many symlinks behind /{path}")
+        way = paths.follow(path, _Place("", link=False), child, link, too_many)
+        return None if way is None else paths.real(way)
 
     def kind(self, path: str) -> Kind | None:
         """What `path` is after following symlinks; None when it does not exist."""

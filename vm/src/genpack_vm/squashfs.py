@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from genpack_vm import paths
 from genpack_vm.errors import ImageError
 from genpack_vm.squashfs_lib import (
     BAD_COMPRESSOR,
@@ -32,7 +33,6 @@ from genpack_vm.squashfs_lib import (
 )
 
 BLOCK = 1 << 20  # bytes read at once; the largest SquashFS block
-MAX_LINKS = 40  # symlinks followed in one path, as in the kernel (MAXSYMLINKS)
 _NO_XATTR = 0xFFFFFFFF
 _SYMLINK_LIMIT = 65535  # bytes
 _NAME_LIMIT, _VALUE_LIMIT, _XATTR_LIMIT = 255, 65536, 65536  # more is damage: bytes, bytes, attributes
@@ -280,28 +280,13 @@ class Image:
 
     def find(self, path: str) -> tuple[str, Inode] | None:
         """(real path, inode) of `path`, every symlink followed inside the image; None if missing. No leading slash."""
-        done: list[tuple[str, Inode]] = [("", self.root())]
-        todo = [part for part in path.split("/") if part not in ("", ".")]
-        links = 0
-        while todo:
-            part = todo.pop(0)
-            if part == "..":
-                done = done[:-1] or done
-                continue
-            here, folder = done[-1]
-            inode = self.child(folder, part) if folder.kind is Kind.FOLDER else None
-            if inode is None:
-                return None
-            if inode.target is None:
-                done.append((f"{here}/{part}".lstrip("/"), inode))
-                continue
-            links += 1
-            if links > MAX_LINKS:
-                raise ImageError(f"{self.path}: too many symlinks behind /{path}")
-            if inode.target.startswith("/"):
-                done = done[:1]
-            todo = [p for p in inode.target.split("/") if p not in ("", ".")] + todo
-        return done[-1]
+
+        def child(folder: Inode, name: str) -> Inode | None:
+            return self.child(folder, name) if folder.kind is Kind.FOLDER else None
+
+        too_many = ImageError(f"{self.path}: too many symlinks behind /{path}")
+        way = paths.follow(path, self.root(), child, lambda inode: inode.target, too_many)
+        return None if way is None else (paths.real(way), way[-1][1])
 
     def resolve(self, path: str) -> str | None:
         """The real path (no leading slash) behind `path`; None if missing."""

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from genpack_vm import paths
 from genpack_vm.errors import VmError
-from genpack_vm.squashfs import MAX_LINKS, Image, Inode
+from genpack_vm.squashfs import Image, Inode
 
 #: overlayfs's own attributes, in the namespaces that it uses (Documentation/filesystems/overlayfs.rst in Linux).
 _PREFIXES = ("trusted.overlay.", "user.overlay.")
@@ -262,28 +263,19 @@ class Tree:
 
     def find(self, path: str) -> Node:
         """The node at `path`, symlinks followed inside the tree; VmError when there is none."""
-        done = [self.root()]
-        todo = [part for part in path.split("/") if part not in ("", ".")]
-        links = 0
-        while todo:
-            part = todo.pop(0)
-            if part == "..":
-                done = done[:-1] or done
-                continue
-            node = self.child(done[-1], part) if done[-1].is_folder else None
-            if node is None:
-                raise VmError(f"{self.image.path} has no /{path.strip('/')}")
-            if not stat.S_ISLNK(node.mode):
-                done.append(node)
-                continue
-            links += 1
-            target = self.target(node)
-            if links > MAX_LINKS:
-                raise VmError(f"{self.image.path}: too many symlinks behind /{path.strip('/')}")
-            if target.startswith("/"):
-                done = done[:1]
-            todo = [p for p in target.split("/") if p not in ("", ".")] + todo
-        return done[-1]
+
+        def child(folder: Node, name: str) -> Node | None:
+            return self.child(folder, name) if folder.is_folder else None
+
+        def link(node: Node) -> str | None:
+            return self.target(node) if stat.S_ISLNK(node.mode) else None
+
+        where = f"/{path.strip('/')}"
+        too_many = VmError(f"{self.image.path}: too many symlinks behind {where}")
+        way = paths.follow(path, self.root(), child, link, too_many)
+        if way is None:
+            raise VmError(f"{self.image.path} has no {where}")
+        return way[-1][1]
 
 
 class Reader:
