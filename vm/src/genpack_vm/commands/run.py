@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-FILE = {"metavar": "FILE"}
+from genpack_vm.commands import machine_options as options
+from genpack_vm.commands.machine_options import FILE
 
 
 def command(
@@ -19,15 +20,13 @@ def command(
             metavar="IMAGE", help="SquashFS image to boot; a disk or an ISO file with --bios or --uefi-disk."
         ),
     ],
-    name: Annotated[str | None, typer.Option("--name", "-n", help="Name of the VM [the image's artifact].")] = None,
-    memory: Annotated[int, typer.Option("--memory", "-m", metavar="MIB", help="Memory in MiB.")] = 2048,
-    cpu: Annotated[int, typer.Option("--cpu", "-c", metavar="N", help="Number of CPUs.")] = 1,
-    cpu_model: Annotated[str | None, typer.Option(metavar="MODEL", help="QEMU CPU model.")] = None,
-    kvm: Annotated[bool | None, typer.Option("--kvm/--no-kvm", help="Insist on KVM, or on TCG.")] = None,
-    data_file: Annotated[Path | None, typer.Option("--data-file", "-d", **FILE, help="Data disk (/dev/vdb).")] = None,
-    volatile_data: Annotated[
-        bool, typer.Option("--volatile-data", help="Drop what is written to the data disk.")
-    ] = False,
+    name: options.Name = None,
+    memory: options.Memory = options.MEMORY,
+    cpu: options.Cpu = options.CPUS,
+    cpu_model: options.CpuModel = None,
+    kvm: options.Kvm = None,
+    data_file: options.DataFile = None,
+    volatile_data: options.VolatileData = False,
     swap: Annotated[Path | None, typer.Option(**FILE, help="Swap disk (/dev/vdc).")] = None,
     cdrom: Annotated[Path | None, typer.Option(**FILE, help="Put an ISO file into the CD drive.")] = None,
     bios: Annotated[bool, typer.Option("--bios", help="Boot the disk or ISO file IMAGE by BIOS.")] = False,
@@ -74,8 +73,8 @@ def command(
         typer.Option(metavar="[tcp|udp:][ADDR:]PORT-[ADDR:]PORT", help="Forward a port of the host; repeatable."),
     ] = None,
     no_ssh_forward: Annotated[bool, typer.Option("--no-ssh-forward", help="Do not forward a port to SSH.")] = False,
-    append: Annotated[str | None, typer.Option(metavar="ARGS", help="More kernel command line.")] = None,
-    system_ini: Annotated[Path | None, typer.Option(**FILE, help="system.ini for the guest (opt/system.ini).")] = None,
+    append: options.Append = None,
+    system_ini: options.SystemIni = None,
     application_ini: Annotated[Path | None, typer.Option(**FILE, help="The same for opt/application.ini.")] = None,
     fw_cfg: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE|NAME=@FILE", help="fw_cfg entry opt/NAME; repeatable.")

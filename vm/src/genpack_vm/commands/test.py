@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from genpack_vm.commands.run import FILE
+from genpack_vm.commands import machine_options as options
+from genpack_vm.commands.machine_options import FILE
 
 
 class For(StrEnum):
@@ -35,17 +36,15 @@ def command(
     ignore_pattern: Annotated[
         list[str] | None, typer.Option(metavar="REGEX", help="A line that is not bad after all.")
     ] = None,
-    name: Annotated[str | None, typer.Option("--name", "-n", help="Name of the VM [the image's artifact].")] = None,
-    memory: Annotated[int, typer.Option("--memory", "-m", metavar="MIB", help="Memory in MiB.")] = 2048,
-    cpu: Annotated[int, typer.Option("--cpu", "-c", metavar="N", help="Number of CPUs.")] = 1,
-    cpu_model: Annotated[str | None, typer.Option(metavar="MODEL", help="QEMU CPU model.")] = None,
-    kvm: Annotated[bool | None, typer.Option("--kvm/--no-kvm", help="Insist on KVM, or on TCG.")] = None,
-    data_file: Annotated[Path | None, typer.Option("--data-file", "-d", **FILE, help="Data disk (/dev/vdb).")] = None,
-    volatile_data: Annotated[
-        bool, typer.Option("--volatile-data", help="Drop what is written to the data disk.")
-    ] = False,
-    append: Annotated[str | None, typer.Option(metavar="ARGS", help="More kernel command line.")] = None,
-    system_ini: Annotated[Path | None, typer.Option(**FILE, help="system.ini for the guest (opt/system.ini).")] = None,
+    name: options.Name = None,
+    memory: options.Memory = options.MEMORY,
+    cpu: options.Cpu = options.CPUS,
+    cpu_model: options.CpuModel = None,
+    kvm: options.Kvm = None,
+    data_file: options.DataFile = None,
+    volatile_data: options.VolatileData = False,
+    append: options.Append = None,
+    system_ini: options.SystemIni = None,
 ) -> None:
     """Test an image: boot, command, power-down, console.
 
@@ -56,7 +55,7 @@ def command(
     from genpack_vm.config import RunOptions
     from genpack_vm.waiting import Goal
 
-    options = testing.TestOptions(
+    wanted = testing.TestOptions(
         run=RunOptions(
             image=image,
             name=name,
@@ -79,4 +78,4 @@ def command(
         fail_patterns=tuple(fail_pattern or ()),
         ignore_patterns=tuple(ignore_pattern or ()),
     )
-    raise typer.Exit(testing.test(options))
+    raise typer.Exit(testing.test(wanted))
