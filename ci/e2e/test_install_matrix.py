@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from harness.bed import Bed
 from harness.commands import Argument, run
-from harness.installing import boot, partition, tiny_image
+from harness.disks import partition
+from harness.installing import boot, tiny_image
 from harness.machine import Machine, Timing
 
 pytestmark = pytest.mark.full
@@ -97,11 +98,11 @@ def test_a_real_image(
         machine.power_off()
     assert machine.console.trouble() == []
     if boot_kind == "vfat":
-        fat = partition(disk, 1, tmp_path) if data_kind == "btrfs" else disk
+        fat = partition(disk, 1, tmp_path / "fat") if data_kind == "btrfs" else disk
         run("fsck.fat", "-n", fat).ok()
         assert "boottime.txt" not in run("mdir", "-b", "-i", fat, "::/").ok().stdout
     if data_kind == "btrfs":
-        run("btrfs", "check", partition(disk, 2, tmp_path), timeout=300).ok()
+        run("btrfs", "check", partition(disk, 2, tmp_path / "btrfs"), timeout=300).ok()
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from harness.bed import Bed
 from harness.commands import run
-from harness.installing import Nobody, partition
+from harness.disks import partition
+from harness.installing import Nobody
 from harness.machine import Machine, Timing
 
 RUN = "/run/initramfs"
@@ -75,7 +76,7 @@ def test_power_off_leaves_clean_file_systems(machine: Machine, disk: Path, bed: 
     assert machine.out(f"stat -c %a {RUN}/boot/boottime.txt") == "600"
     machine.power_off()
     assert machine.console.trouble() == []
-    fat = partition(disk, 1, bed.folder)
+    fat = partition(disk, 1, bed.folder / "mbr-1")
     assert "boottime.txt" not in run("mdir", "-b", "-i", fat, "::/").ok().stdout
     run("fsck.fat", "-n", fat).ok()
-    run("btrfs", "check", partition(disk, 2, bed.folder), timeout=300).ok()
+    run("btrfs", "check", partition(disk, 2, bed.folder / "mbr-2"), timeout=300).ok()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from harness import squashfs
 from harness.commands import run
-from harness.disks import MIB, Disks
+from harness.disks import MIB, Disks, partition
 from harness.images import check_metadata, check_nobody_elses
 from harness.machine import Machine, Timing
 
@@ -101,7 +101,8 @@ def test_power_off_leaves_clean_file_systems(machine: Machine, disks: Disks, dis
     machine.out("echo kept > /root/file")
     machine.power_off()
     assert machine.console.trouble() == []
-    boot, data = disks.partition(disk, 1, "boot-after"), disks.partition(disk, 2, "data-after")
+    boot = partition(disk, 1, disks.folder / "boot-after")
+    data = partition(disk, 2, disks.folder / "data-after")
     run("fsck.fat", "-n", boot).ok()
     left = run("mdir", "-b", "-i", boot, "::/").ok().stdout.split()
     assert sorted(left) == sorted(f"::/{name}" for name in modes if name != "boottime.txt")

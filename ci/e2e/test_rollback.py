@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from harness import squashfs
 from harness.commands import run
+from harness.disks import MIB, extent, partition
 from harness.machine import BOOT_LIMIT, Machine, Timing
 from harness.toy import wait_until
 
-MIB = 1 << 20
 #: The initramfs says this at each boot that gets to the root.
 ROOT = r"genpack: the root is"
 #: A boot that takes longer is restarted; long enough for a busy machine without KVM.
@@ -108,22 +108,12 @@ class Disk:
 
     def clean(self) -> None:
         """What a machine that was shut down in order leaves."""
-        offset, size = partition(self.path, 1)
+        offset, _ = extent(self.path, 1)
         assert "boottime.txt" not in run("mdir", "-b", "-i", f"{self.path}@@{offset}", "::").ok().stdout
         for number, check in ((1, ("/sbin/fsck.fat", "-n")), (2, ("btrfs", "check", "--force"))):
-            offset, size = partition(self.path, number)
-            part = self.path.with_name(f"part{number}")
-            argv = ("dd", f"if={self.path}", f"of={part}", "bs=1M", f"skip={offset // MIB}", f"count={size // MIB}")
-            run(*argv, "conv=sparse").ok()
+            part = partition(self.path, number, self.path.with_name(f"part{number}"))
             run(*check, part).ok()
             part.unlink()
-
-
-def partition(disk: Path, number: int) -> tuple[int, int]:
-    """(first byte, bytes)."""
-    table = json.loads(run("/sbin/sfdisk", "--json", disk).ok().stdout)["partitiontable"]["partitions"]
-    part = table[number - 1]
-    return part["start"] * 512, part["size"] * 512
 
 
 def make(
@@ -137,7 +127,7 @@ def make(
     files = ("--system-ini", folder / "system.ini", "--system-cfg", folder / "system.cfg")
     words = ("--gpt", "--size", f"{size}M", "--bootloaders", loaders, *files, "-y", image)
     run("genpack-install", "--disk", disk, *words, timeout=300).ok()
-    run("mcopy", "-i", f"{disk}@@{partition(disk, 1)[0]}", second, "::second.squashfs").ok()
+    run("mcopy", "-i", f"{disk}@@{extent(disk, 1)[0]}", second, "::second.squashfs").ok()
     machine = Machine(
         name, disk, work=folder, keep=cache / "logs", key=key, timing=timing, options=("--uefi-disk",)
     )  # fmt: skip

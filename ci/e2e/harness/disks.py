@@ -67,11 +67,17 @@ class Disks:
                 start += size
         return path
 
-    def partition(self, disk: Path, number: int, name: str) -> Path:
-        """A copy of the file system in a partition, counted from 1."""
-        table = json.loads(run("/sbin/sfdisk", "--json", disk).ok().stdout)["partitiontable"]["partitions"]
-        start, size = (table[number - 1][what] for what in ("start", "size"))
-        path = self.folder / name
-        run("dd", f"if={disk}", f"of={path}", f"bs={SECTOR * GAP}", f"skip={start * SECTOR}", f"count={size * SECTOR}",
-            "iflag=skip_bytes,count_bytes", "conv=sparse", "status=none").ok()  # fmt: skip
-        return path
+
+def extent(disk: Path, number: int) -> tuple[int, int]:
+    """(first byte, bytes) of a partition, counted from 1."""
+    table = json.loads(run("/sbin/sfdisk", "--json", disk).ok().stdout)["partitiontable"]["partitions"]
+    start, size = (table[number - 1][what] for what in ("start", "size"))
+    return start * SECTOR, size * SECTOR
+
+
+def partition(disk: Path, number: int, path: Path) -> Path:
+    """`path`, a copy of the file system in a partition, counted from 1."""
+    start, size = extent(disk, number)
+    run("dd", f"if={disk}", f"of={path}", "bs=1M", f"skip={start}", f"count={size}",
+        "iflag=skip_bytes,count_bytes", "conv=sparse", "status=none", timeout=300).ok()  # fmt: skip
+    return path

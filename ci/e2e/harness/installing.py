@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import time
@@ -87,13 +86,3 @@ def boot(name: str, disk: Path, bed: Bed, timing: Timing, *options: Argument) ->
         raise
     timing.add(f"boot {name}", time.monotonic() - begun)
     return Boot(console)
-
-
-def partition(disk: Path, number: int, folder: Path) -> Path:
-    """A copy of the file system in a partition, counted from 1."""
-    table = json.loads(run("sfdisk", "--json", disk).ok().stdout)["partitiontable"]["partitions"]
-    start, size = (table[number - 1][what] for what in ("start", "size"))
-    path = folder / f"{disk.name}-{number}"
-    run("dd", f"if={disk}", f"of={path}", "bs=1M", f"skip={start * 512}", f"count={size * 512}",
-        "iflag=skip_bytes,count_bytes", "conv=sparse", "status=none", timeout=300).ok()  # fmt: skip
-    return path
